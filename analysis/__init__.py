@@ -1,0 +1,1 @@
+"""Turns records into phases, numbers with intervals, verdicts and the report."""

@@ -1,0 +1,206 @@
+"""What analysis knows of a trial: every message's intervals on one axis, the rounds, and what each was charged to.
+
+All `*_ns` here lie on one axis, the server host's monotonic clock; other hosts' readings were mapped onto it by
+`analysis.timeline`, which says how wrong that may be. Durations are in seconds. None means "not measured".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A stretch of the axis, start <= end."""
+
+    start_ns: int
+    end_ns: int
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return (self.end_ns - self.start_ns) / 1e9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """A stretch of a round charged to exactly one phase ("residual" where nothing explains it)."""
+
+    phase: str
+    interval: Interval
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkRates:
+    """The rates of one network, in bit/s on the wire; `None` capacity means a switch that shares nothing.
+
+    `half_duplex` says that both directions share `cell_down_bit_per_s`.
+    """
+
+    interface: str
+    client_down_bit_per_s: float
+    client_up_bit_per_s: float
+    cell_down_bit_per_s: float | None
+    cell_up_bit_per_s: float | None
+    half_duplex: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transfer:
+    """One direction of one message over the network.
+
+    `whole_s` = first start to last end, two-ended; `active_s` = the union over objects; `stall_s` = the rest.
+    `one_host_s` (active) and `one_host_whole_s` (whole) are estimates that need no clock agreement. Each has
+    the bound of its own error beside it.
+    `active_s` is by the estimator with the smaller error, which `estimator` names ("two-ended" or "one-host");
+    `two_ended_s` is the two-ended one, whose error `two_ended_error_s` bounds. `bound_s` is the fluid bound of this
+    transfer among the others that overlap it, `alone_bound_s` its least time with the link to itself (None where the
+    link's rates are unknown). `busy` are the stretches
+    with an object under way, `busy_bytes` the payload of each. `attempts` counts requests made for the objects:
+    more than `objects` where some failed or came too early.
+    `alternatives` holds what other definitions would give, by name, in seconds.
+    """
+
+    direction: str
+    interval: Interval
+    whole_s: float
+    active_s: float
+    stall_s: float
+    two_ended_error_s: float
+    one_host_s: float | None
+    one_host_error_s: float | None
+    payload_bytes: int
+    objects: int
+    attempts: int
+    outcome: str
+    busy: Sequence[Interval] = ()
+    bound_s: float | None = None
+    local_ports: Sequence[int] = ()
+    alternatives: Mapping[str, float] = field(default_factory=dict)
+    busy_bytes: Sequence[int] = ()
+    two_ended_s: float | None = None
+    estimator: str = "two-ended"
+    one_host_whole_s: float | None = None
+    one_host_whole_error_s: float | None = None
+    alone_bound_s: float | None = None
+
+    @property
+    def over_bound(self) -> float | None:
+        """Active time over its fluid bound: 1 is what physics allows."""
+        return self.active_s / self.bound_s if self.bound_s else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageTimes:
+    """One message to one node and its reply: raw intervals by phase, which may overlap, and both transfers.
+
+    `function` is "train", "test" or "validate"; `outcome` "ok", "error:<code>", "lost" or "censored".
+    `missing` names the phases that could not be built, so that a hole is seen and not averaged over.
+    `node_busy_s` is the share of wait_downlink in which the node handled another message: no polling explains it.
+    """
+
+    message_id: str
+    round: int
+    function: str
+    node: str
+    outcome: str
+    intervals: Mapping[str, Interval]
+    downlink: Transfer | None
+    uplink: Transfer | None
+    missing: Sequence[str] = ()
+    wait_collect_parts: Mapping[str, float] = field(default_factory=dict)
+    announced_early_s: float = 0.0
+    node_busy_s: float = 0.0
+
+    def seconds(self, phase: str) -> float | None:
+        """The raw length of a phase, overlaps not removed; None where it was not measured."""
+        interval = self.intervals.get(phase)
+        return interval.seconds if interval is not None else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundTimes:
+    """One round: first configure to last aggregate, and the phases that its critical path waited for.
+
+    `t_r_s` is the paper's: the maximum over nodes of downlink + train + test + validate + uplink.
+    `charges` tile `interval`; what is not explained is charged to "residual". `complete` is False where a client
+    failed or is missing: such a round is reported and kept out of comparisons.
+    """
+
+    round: int
+    interval: Interval
+    t_r_s: float | None
+    charges: Sequence[Charge]
+    critical_nodes: Sequence[str]
+    complete: bool
+    straggler: str = ""
+
+    @property
+    def wall_s(self) -> float:
+        """The length of the round."""
+        return self.interval.seconds
+
+    def charged_s(self, phase: str) -> float:
+        """Seconds of this round charged to a phase."""
+        return sum(charge.interval.seconds for charge in self.charges if charge.phase == phase)
+
+    @property
+    def residual_share(self) -> float:
+        """Share of the round that no phase explains."""
+        return self.charged_s("residual") / self.wall_s if self.wall_s else 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockFit:
+    """How one host's clock was mapped onto the server's: by what source, from how many exchanges, how well.
+
+    `error_s` bounds the mapping inside the trial; infinite where no exchange exists and the clocks differ.
+    """
+
+    host: str
+    source: str
+    exchanges: int
+    offset_s: float
+    drift_ppm: float
+    error_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialFacts:
+    """What the runner wrote of a trial (`trial.json`); empty for a spool folder that `instrument` wrote."""
+
+    name: str
+    interface: str
+    outcome: str = "ok"
+    reason: str = ""
+    warmup: bool = False
+    rounds: int | None = None
+    nodes: Sequence[str] = ()
+    link: LinkRates | None = None
+    emulator: Mapping[str, object] = field(default_factory=dict)
+    checks: Sequence[Mapping[str, object]] = ()
+    settings: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialTimes:
+    """Everything analysis made of one trial."""
+
+    facts: TrialFacts
+    messages: Sequence[MessageTimes]
+    rounds: Sequence[RoundTimes]
+    clocks: Sequence[ClockFit]
+    scores: Sequence[tuple[int, str, Mapping[str, float]]] = ()
+    score_times_s: Sequence[float] = ()
+    models: Mapping[int, str] = field(default_factory=dict)
+    evaluate_server_s: Sequence[float] = ()
+    faults: Sequence[str] = ()
+    cut_segments: Sequence[str] = ()
+    dropped_records: int = 0
+    records: int = 0
+    sleeps_s: Mapping[str, float] = field(default_factory=dict)
+    collector_cost_s: Mapping[str, float] = field(default_factory=dict)
+    collector_cpu_s: Mapping[str, float] = field(default_factory=dict)
+    collector_late_s: Mapping[str, float] = field(default_factory=dict)

@@ -1,0 +1,168 @@
+"""A trial's records made into numbers: everything that the report says of one trial starts here."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from analysis import store
+from analysis.bounds import with_bounds
+from analysis.breakdown import rounds
+from analysis.joins import JoinedMessage, joined, last_run, runs
+from analysis.load import Records, load_spools
+from analysis.messages import message_times, with_node_busy
+from analysis.model import LinkRates, RoundTimes, TrialFacts, TrialTimes
+from analysis.timeline import TimelineError, axis_of
+from instrument.records import Fault, Model, RecordError, Sample, Score, Serve, Sleep, Span
+from instrument.spool import SpoolError
+
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+class TrialError(ValueError):
+    """A trial's folder does not hold what analysis needs."""
+
+
+def analyse(records: Records, facts: TrialFacts) -> TrialTimes:
+    """Everything that can be said of one trial. Of several runs in one spool the last is taken, which a fault says.
+
+    Raises TimelineError where the server host left no records.
+    """
+    axis = axis_of(records)
+    run_id = last_run(records)
+    pairs = joined(records, run_id)
+    messages = with_bounds(with_node_busy([message_times(message, axis) for message in pairs]), facts.link)
+    made = rounds(list(zip(pairs, messages, strict=True)), axis)
+    scores = _of_run(records, pairs, Score)
+    return TrialTimes(
+        facts=facts,
+        messages=messages,
+        rounds=made,
+        clocks=axis.fits,
+        scores=[(score.round, score.source, score.metrics) for _, score in scores],
+        score_times_s=_since_start([(axis.of(segment).at(score.mono_ns)) for segment, score in scores], made),
+        models={model.round: model.sha256 for _, model in _of_run(records, pairs, Model)},
+        evaluate_server_s=[
+            (span.end_mono_ns - span.start_mono_ns) / 1e9
+            for _, span in _of_run(records, pairs, Span)
+            if span.name == "evaluate_server"
+        ],
+        faults=[*_faults(records), *_other_runs(records, run_id)],
+        cut_segments=[*(segment.name for segment in records.segments if segment.cut), *records.empty],
+        dropped_records=sum(segment.end.dropped for segment in records.segments if segment.end is not None),
+        records=records.count,
+        sleeps_s=_sums((sleep.where, sleep.end_mono_ns - sleep.start_mono_ns) for _, sleep in records.of(Sleep)),
+        collector_cost_s=_sums((sample.collector, sample.cost_ns) for _, sample in records.of(Sample)),
+        collector_cpu_s=_sums(
+            (segment.header.host, round(segment.end.cpu_s * 1e9))
+            for segment in records.role("collector")
+            if segment.end is not None and segment.end.cpu_s is not None
+        ),
+        collector_late_s=_worst((sample.collector, sample.late_ns) for _, sample in records.of(Sample)),
+    )
+
+
+def load_trial(folder: Path) -> TrialTimes:
+    """Analyse one trial of a campaign: its `trial.json`, and its records as Parquet or, failing that, as spool.
+
+    A trial whose records cannot be used is invalid, for that reason where the runner gave none: it must not cost the
+    campaign its report.
+    Raises TrialError for a folder that is no trial.
+    """
+    facts = trial_facts(folder / "trial.json")
+    stored = folder / "records"
+    try:
+        records = store.load(stored) if stored.is_dir() else load_spools(folder / "spool")
+        return analyse(records, facts)
+    except (SpoolError, store.StoreError, RecordError, TimelineError) as error:
+        outcome = "invalid" if facts.outcome == "ok" else facts.outcome
+        return TrialTimes(
+            facts=replace(facts, outcome=outcome, reason=facts.reason or str(error)),
+            messages=(),
+            rounds=(),
+            clocks=(),
+        )
+
+
+def load_spool(*folders: Path) -> TrialTimes:
+    """Analyse the spool folders that `fedprobe instrument` wrote on one or several hosts."""
+    records = load_spools(*folders)
+    name = ", ".join(folder.name for folder in folders)
+    return analyse(records, TrialFacts(name=name, interface=_interface(records)))
+
+
+def trial_facts(path: Path) -> TrialFacts:
+    """What the runner wrote of a trial; keys that TrialFacts does not have are kept in its settings."""
+    try:
+        body = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise TrialError(f"{path.parent} is no trial: {path.name} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise TrialError(f"{path} is not JSON: {error}: was the campaign's disk full?") from error
+    if not isinstance(body, dict):
+        raise TrialError(f"{path} is not a JSON object")
+    return _facts(path, body)
+
+
+def _facts(path: Path, body: Mapping[str, Any]) -> TrialFacts:
+    names = {item.name for item in fields(TrialFacts)}
+    known = {key: value for key, value in body.items() if key in names}
+    others = {key: value for key, value in body.items() if key not in names}
+    link = known.get("link")
+    try:
+        known["link"] = None if link is None else LinkRates(**link)
+        return TrialFacts(**{**known, "settings": {**others, **known.get("settings", {})}})
+    except TypeError as error:
+        raise TrialError(f"{path}: {error}: written by another version of fedprobe?") from error
+
+
+def _interface(records: Records) -> str:
+    """ "loopback" where every node spoke to the SuperLink on this host alone, else "unknown"."""
+    peers = {
+        serve.peer
+        for segment in records.role("flower-superlink")
+        for serve in segment.of(Serve)
+        if "fleet" in serve.path
+    }
+    return "loopback" if peers and peers <= set(LOOPBACK) else "unknown"
+
+
+def _of_run(records: Records, pairs: Sequence[JoinedMessage], kind: type[Any]) -> list[tuple[Any, Any]]:
+    """The records of one kind of the ServerApps that dispatched these messages."""
+    names = {message.server_side.server_app.name for message in pairs}
+    return [(segment, record) for segment, record in records.of(kind) if segment.name in names]
+
+
+def _since_start(moments_ns: Iterable[int], made: Sequence[RoundTimes]) -> list[float]:
+    start_ns = made[0].interval.start_ns if made else 0
+    return [(moment - start_ns) / 1e9 for moment in moments_ns]
+
+
+def _faults(records: Records) -> list[str]:
+    return [
+        f"{segment.header.host} {segment.header.role} {segment.header.pid}: {fault.where}: {fault.error}"
+        for segment, fault in records.of(Fault)
+    ]
+
+
+def _other_runs(records: Records, run_id: str | None) -> list[str]:
+    others = [run for run in runs(records) if run != run_id]
+    return [f"these records hold {len(others) + 1} runs: only the last, {run_id}, is analysed"] if others else []
+
+
+def _sums(pairs: Iterable[tuple[str, int]]) -> dict[str, float]:
+    sums: dict[str, int] = defaultdict(int)
+    for name, ns in pairs:
+        sums[name] += ns
+    return {name: total / 1e9 for name, total in sorted(sums.items())}
+
+
+def _worst(pairs: Iterable[tuple[str, int]]) -> dict[str, float]:
+    worst: dict[str, int] = {}
+    for name, ns in pairs:
+        worst[name] = max(worst.get(name, ns), ns)
+    return {name: late / 1e9 for name, late in sorted(worst.items())}

@@ -1,0 +1,140 @@
+"""Clocks, and timestamps that know which clock they were read from.
+
+A monotonic clock belongs to one boot of one host *and* to one time namespace on it: two processes with the
+same boot id but different time namespaces read different clocks. Subtracting timestamps of different clocks
+is an error here, not a number.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+
+class ClockMismatchError(ValueError):
+    """Two timestamps of different clocks were subtracted or compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockId:
+    """Which clock: its kernel name, the boot id of its host, and the inode of its time namespace."""
+
+    name: str
+    boot_id: str
+    time_namespace: int
+
+    def __str__(self) -> str:
+        return f"{self.name}/{self.boot_id}/{self.time_namespace}"
+
+    @classmethod
+    def parse(cls, text: str) -> ClockId:
+        """The inverse of `str`. Raises ValueError for anything else."""
+        name, boot_id, namespace = text.split("/")
+        return cls(name, boot_id, int(namespace))
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """One reading of one clock, in nanoseconds."""
+
+    clock: ClockId
+    ns: int
+
+    def __sub__(self, other: Instant) -> int:
+        """Nanoseconds from `other` to this instant. Raises ClockMismatchError across clocks."""
+        if self.clock != other.clock:
+            raise ClockMismatchError(
+                f"cannot subtract a reading of {other.clock} from one of {self.clock}: "
+                "different clocks. Map one onto the other with analysis.timeline first."
+            )
+        return self.ns - other.ns
+
+    def __lt__(self, other: Instant) -> bool:
+        return self - other < 0
+
+
+class Clock(Protocol):
+    """What the project reads time from."""
+
+    def mono_ns(self) -> int:
+        """Monotonic nanoseconds: for every duration."""
+        ...
+
+    def wall_ns(self) -> int:
+        """Wall-clock nanoseconds since the epoch: for labels only, never for durations."""
+        ...
+
+    def sleep_until_mono_ns(self, deadline_ns: int) -> None:
+        """Return at or after the deadline on the monotonic clock."""
+        ...
+
+
+class SystemClock:
+    """The kernel's clocks."""
+
+    def mono_ns(self) -> int:
+        """CLOCK_MONOTONIC, in nanoseconds."""
+        return time.monotonic_ns()
+
+    def wall_ns(self) -> int:
+        """CLOCK_REALTIME, in nanoseconds."""
+        return time.time_ns()
+
+    def sleep_until_mono_ns(self, deadline_ns: int) -> None:
+        """Sleep until the deadline; returns at once where it has passed."""
+        remaining_ns = deadline_ns - time.monotonic_ns()
+        if remaining_ns > 0:
+            time.sleep(remaining_ns / 1e9)
+
+
+class ManualClock:
+    """A clock that moves only when told to: for tests with exact results."""
+
+    def __init__(self, mono_ns: int = 0, wall_ns: int = 0) -> None:
+        self._mono_ns = mono_ns
+        self._wall_ns = wall_ns
+
+    def mono_ns(self) -> int:
+        """The monotonic reading set by `advance`."""
+        return self._mono_ns
+
+    def wall_ns(self) -> int:
+        """The wall reading set by `advance`."""
+        return self._wall_ns
+
+    def sleep_until_mono_ns(self, deadline_ns: int) -> None:
+        """Jump to the deadline."""
+        self.advance(max(0, deadline_ns - self._mono_ns))
+
+    def advance(self, ns: int) -> None:
+        """Move both clocks on by `ns`. Raises ValueError for a negative step: time cannot go back."""
+        if ns < 0:
+            raise ValueError(f"time cannot go backwards: asked to advance by {ns} ns")
+        self._mono_ns += ns
+        self._wall_ns += ns
+
+
+def sleep_s(seconds: float) -> None:
+    """Sleep on the system clock; negative values return at once."""
+    if seconds > 0:
+        time.sleep(seconds)
+
+
+def this_clock() -> ClockId:
+    """The monotonic clock of this process. Falls back to zeros where the kernel tells no boot id or namespace."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    boot_id = boot.read_text(encoding="ascii").strip() if boot.exists() else "unknown"
+    try:
+        namespace = os.stat("/proc/self/ns/time").st_ino  # noqa: PTH116
+    except OSError:
+        namespace = 0
+    return ClockId("monotonic", boot_id, namespace)
+
+
+def boottime_minus_monotonic_ns() -> int:
+    """How far CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC here (suspends), for start times out of /proc."""
+    boottime_ns = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return boottime_ns - time.monotonic_ns()

@@ -1,0 +1,60 @@
+"""Installs the probes in one Flower process: its priority, the hooks for its role, and the way out."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+from importlib import metadata
+from types import FrameType
+from typing import NoReturn
+
+from instrument.flower import importing, session
+from instrument.flower.gc_pauses import record_pauses
+from instrument.flower.names import SUPPORTED, hooks_for
+from instrument.flower.priority import set_priority
+
+
+def install(role: str) -> None:
+    """Called once, by `bootstrap/sitecustomize.py`, before anything else is imported."""
+    refused = set_priority(role, os.environ)  # first: the writer's thread keeps the priority it is born with
+    probe = session.start(role)
+    if refused:
+        probe.fault("priority", refused)
+    _close_on_exit()
+    version = metadata.version("flwr")
+    if not _supported(version):
+        probe.fault("flwr", f"flwr {version} is not supported (>= {SUPPORTED[0]}, < {SUPPORTED[1]}): nothing hooked")
+        return
+    record_pauses()
+    importing.install(hooks_for(role), lambda name, error: session.probe().fault(f"hook {name}", error))
+
+
+def _supported(version: str) -> bool:
+    major_minor = tuple(int(part) for part in version.split(".")[:2])
+    low, high = (tuple(int(part) for part in bound.split(".")) for bound in SUPPORTED)
+    return low <= major_minor < high
+
+
+def _close_and_die(number: int, _frame: FrameType | None) -> None:
+    """For servers that end by SIGTERM's default action (uvicorn raises it again at its end): no atexit runs then."""
+    if session.probe().closing:
+        return  # this thread is writing its last records, and ends right after them
+    session.probe().close()
+    signal.signal(number, signal.SIG_DFL)
+    signal.raise_signal(number)
+
+
+def _close_on_exit() -> None:
+    leave = os._exit
+
+    def leave_with_records(status: int) -> NoReturn:
+        session.probe().close()
+        leave(status)
+
+    os._exit = leave_with_records
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # who was told to ignore it goes on ignoring it
+        signal.signal(signal.SIGTERM, _close_and_die)
+    atexit.register(lambda: session.probe().close())
+    # a record at once: a process that is killed before it measures anything has still been there
+    session.probe().emit(lambda: None)

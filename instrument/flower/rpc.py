@@ -1,0 +1,210 @@
+"""Client side of a request: Flower's protobuf-over-HTTP client, timed by httpx's public `trace` extension.
+
+One interceptor, innermost in Flower's chain, sees every attempt of every request of every process. Costly
+parsing (object trees) is left to the writer's thread.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+from instrument.flower.serve import HEADER
+from instrument.flower.session import probe
+from instrument.probe import described
+from instrument.records import Rpc
+
+# methods that poll or log beside the measured path; their requests are not recorded
+QUIET_METHODS = ("AcquireTask", "PushLogs", "PullLogs", "SendTaskHeartbeat", "SendNodeHeartbeat")
+# httpcore's event names: https://www.encode.io/httpcore/extensions/#trace
+MOMENTS = {
+    "connection.connect_tcp.started": "connect_start_mono_ns",
+    "connection.connect_tcp.complete": "connect_end_mono_ns",
+    "http11.send_request_headers.started": "headers_sent_mono_ns",
+    "http11.send_request_body.complete": "body_sent_mono_ns",
+    "http11.receive_response_headers.complete": "response_mono_ns",
+    "http11.receive_response_body.complete": "body_read_mono_ns",
+}
+# the response header's parts in order; the server's clock follows them
+STAMPS = (
+    "server_request",
+    "server_arrive_mono_ns",
+    "server_first_byte_mono_ns",
+    "server_last_byte_mono_ns",
+    "server_response_mono_ns",
+)
+SMALL_RESPONSE_BYTES = 256  # an answer without an object is this small; a larger one carries its object
+
+
+class RecordingInterceptor:
+    """Flower's ProtobufClientInterceptor protocol. Passes every request, response and exception on unchanged."""
+
+    def intercept(self, context: Any, call_next: Callable[[Any], Any]) -> Any:
+        """Send one attempt of one request."""
+        if context.rpc_method.endswith(QUIET_METHODS):
+            return call_next(context)
+        now = probe().clock.mono_ns
+        moments: dict[str, int] = {}
+
+        def trace(name: str, _info: Any) -> None:
+            key = MOMENTS.get(name)
+            if key is not None:
+                moments[key] = now()
+
+        context.request.extensions["trace"] = trace
+        response, failure = None, None
+        start = now()
+        try:
+            response = call_next(context)
+            return response
+        except BaseException as error:
+            failure = described(error)[:300]
+            raise
+        finally:
+            end, thread = now(), threading.get_native_id()
+            port = _local_port(response)  # asked now: the socket may be gone by the time the record is made
+            probe().emit(
+                lambda: _record(
+                    context,
+                    response,
+                    failure=failure,
+                    moments=moments,
+                    start=start,
+                    end=end,
+                    thread=thread,
+                    port=port,
+                )
+            )
+
+
+def _record(
+    context: Any,
+    response: Any,
+    *,
+    failure: str | None,
+    moments: dict[str, int],
+    start: int,
+    end: int,
+    thread: int,
+    port: int | None,
+) -> Rpc:
+    request = context.request
+    values: dict[str, Any] = {**moments, **_named(context.message), **_stamps(response)}
+    if response is not None:
+        values["status"] = response.status_code
+        values["response_bytes"] = len(response.content)
+        if response.status_code == 200:
+            values.update(_answered(context.rpc_method, response.content))
+    return Rpc(
+        method=context.rpc_method,
+        server=f"{request.url.host}:{request.url.port}",
+        start_mono_ns=start,
+        end_mono_ns=end,
+        request_bytes=len(request.content),
+        error=failure,
+        thread=thread,
+        local_port=port,
+        **values,
+    )
+
+
+def _local_port(response: Any) -> int | None:
+    try:
+        return int(response.extensions["network_stream"].get_extra_info("client_addr")[1])
+    except Exception:  # no connection, no port; the record says None
+        return None
+
+
+def _named(message: Any) -> dict[str, Any]:
+    """What a request's protobuf says of whom and what it is about."""
+    values: dict[str, Any] = {}
+    for name in ("run_id", "object_id", "session_id"):
+        value = getattr(message, name, None)
+        if value:
+            values[name] = str(value)
+    node_id = getattr(getattr(message, "node", None), "node_id", None)
+    if node_id:
+        values["node_id"] = str(node_id)
+    return {**values, **_carried(message)}
+
+
+def _carried(message: Any) -> dict[str, Any]:
+    """The metadata and object ids of the first message that a protobuf carries, if it carries any."""
+    if not getattr(message, "messages_list", None):
+        return {}
+    metadata = message.messages_list[0].metadata
+    values: dict[str, Any] = {"message_type": metadata.message_type}
+    tree_ids = [object_id for tree in message.message_object_trees for object_id in _tree_ids(tree)]
+    values["object_ids"] = list(dict.fromkeys(tree_ids))
+    trees = message.message_object_trees
+    values["message_id"] = metadata.message_id or (trees[0].object_id if trees else None)
+    if metadata.reply_to_message_id:
+        values["reply_to"] = metadata.reply_to_message_id
+    return values
+
+
+def _tree_ids(tree: Any) -> Iterator[str]:
+    for child in tree.children:
+        yield from _tree_ids(child)
+    yield tree.object_id
+
+
+def _stamps(response: Any) -> dict[str, Any]:
+    """The server's stamps out of its response header."""
+    text = response.headers.get(HEADER) if response is not None else None
+    if not text:
+        return {}
+    *stamps, clock = text.split(";")
+    try:
+        read = {key: int(value) for key, value in zip(STAMPS, stamps, strict=True) if value}
+    except ValueError:  # a server whose probe is of another version: the client's own moments still count
+        return {}
+    return {"server_clock": clock, **read}
+
+
+def _answered(method: str, content: bytes) -> dict[str, Any]:
+    """What a response says: the message pulled, the session opened, whether an object was there or was stored."""
+    service, _, name = method.rpartition("/")
+    if name in {"PullMessages", "PushMessages"}:
+        return _messages_answer(service, name, content)
+    if name == "PullObject":
+        return {"object_available": len(content) > SMALL_RESPONSE_BYTES or _object_available(content)}
+    if name == "PushObject":
+        from flwr.proto.message_pb2 import PushObjectResponse
+
+        return {"stored": bool(PushObjectResponse.FromString(content).stored)}
+    return {}
+
+
+def _object_available(content: bytes) -> bool:
+    from flwr.proto.message_pb2 import PullObjectResponse
+
+    answer = PullObjectResponse.FromString(content)
+    return bool(answer.object_found and answer.object_available)
+
+
+def _messages_answer(service: str, name: str, content: bytes) -> dict[str, Any]:
+    if service.endswith("Fleet"):
+        from flwr.proto import fleet_pb2 as messages
+    else:
+        from flwr.proto import runtime_pb2 as messages  # type: ignore[no-redef]
+    fleet = service.endswith("Fleet")
+    if name == "PushMessages":
+        kind = messages.PushMessagesResponse if fleet else messages.PushAppMessagesResponse  # type: ignore[attr-defined]
+        return {"session_id": kind.FromString(content).session_id or None}
+    kind = messages.PullMessagesResponse if fleet else messages.PullAppMessagesResponse  # type: ignore[attr-defined]
+    return _carried(kind.FromString(content))
+
+
+def hook_protobuf_client(module: ModuleType) -> None:
+    """For `flwr.supercore.protobuf.client`: adds the interceptor, innermost, to every client."""
+    init = module.ProtobufClient.__init__
+
+    @functools.wraps(init)
+    def init_wrapped(self: Any, base_url: str, *, interceptors: Any = (), **options: Any) -> None:
+        init(self, base_url, interceptors=(*interceptors, RecordingInterceptor()), **options)
+
+    module.ProtobufClient.__init__ = init_wrapped

@@ -1,0 +1,65 @@
+"""Wrapping a function so that each outermost call of it is recorded as a Span."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from instrument.flower.session import probe
+from instrument.probe import Timed
+
+SpanFields = Mapping[str, str | int | None]
+_depth = threading.local()
+
+
+def outermost(
+    function: Callable[..., Any],
+    name: str,
+    *,
+    before: Callable[..., SpanFields] | None = None,
+    after: Callable[[Any], SpanFields] | None = None,
+) -> Callable[..., Any]:
+    """`function`, recorded: arguments, result and exceptions pass through unchanged.
+
+    Nested calls (recursion, `super()`) are part of the outermost one. `before` is given the call's arguments,
+    `after` its result; both return fields for the Span, and what they raise is recorded as a fault.
+    """
+
+    @functools.wraps(function)
+    def recorded(*arguments: Any, **options: Any) -> Any:
+        if getattr(_depth, name, False):
+            return function(*arguments, **options)
+        setattr(_depth, name, True)
+        known = _guarded(name, before, *arguments, **options)
+        try:
+            with Timed(probe(), name, **known) as span:
+                result = function(*arguments, **options)
+                span.stop()
+                span.set(**_guarded(name, after, result))
+                return result
+        finally:
+            setattr(_depth, name, False)
+
+    return recorded
+
+
+def _guarded(name: str, fields: Callable[..., SpanFields] | None, /, *arguments: Any, **options: Any) -> SpanFields:
+    if fields is None:
+        return {}
+    try:
+        return fields(*arguments, **options)
+    except Exception as error:  # a field that cannot be read is not worth the app's round
+        probe().fault(f"span {name}", error)
+        return {}
+
+
+def message_fields(message: Any) -> SpanFields:
+    """What a Span says of a Flower message."""
+    metadata = message.metadata
+    return {
+        "message_id": metadata.message_id or None,
+        "message_type": metadata.message_type,
+        "run_id": str(metadata.run_id),
+    }

@@ -1,0 +1,140 @@
+"""Who is measuring: host, role of this process, when it was started, under which conditions."""
+
+from __future__ import annotations
+
+import os
+import platform
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+
+from instrument.clock import SystemClock, boottime_minus_monotonic_ns, this_clock
+from instrument.records import SCHEMA_VERSION, Segment
+
+ROLES = (
+    "flower-superlink",
+    "flower-supernode",
+    "flower-superexec",
+    "flwr-serverapp",
+    "flwr-clientapp",
+    "flwr-simulation",
+)
+# settings of Flower and of the numeric libraries that change what is measured
+SETTINGS_PREFIXES = ("FLWR_", "FEDPROBE_", "OMP_", "OPENBLAS_", "MKL_")
+SECRET_OPTIONS = ("--token", "--auth-supernode-private-key", "--superexec-auth-secret-file")
+# and the parts of names whose values are nobody's business: Flower reads API keys and OAuth secrets from FLWR_*
+SECRET_WORDS = ("SECRET", "TOKEN", "KEY", "PASSWORD", "DATABASE")
+VERSIONED = ("flwr", "httpx", "uvicorn", "numpy", "torch", "fedprobe")
+
+
+def role_of(argv: Sequence[str]) -> str | None:
+    """Which Flower process a command line starts, None where it is none of them."""
+    for word in argv[:3]:
+        name = Path(word).name
+        if name in ROLES:
+            return name
+    return None
+
+
+def host_name(environment: Mapping[str, str]) -> str:
+    """The host's name in records: FEDPROBE_HOST where set, else the kernel's."""
+    return environment.get("FEDPROBE_HOST") or socket.gethostname()
+
+
+def segment_header(role: str, environment: Mapping[str, str], argv: Sequence[str]) -> Segment:
+    """The header of this process's spool file."""
+    clock = SystemClock()
+    return Segment(
+        schema_version=SCHEMA_VERSION,
+        host=host_name(environment),
+        role=role,
+        pid=os.getpid(),
+        parent_pid=os.getppid(),
+        clock=str(this_clock()),
+        mono_ns=clock.mono_ns(),
+        wall_ns=clock.wall_ns(),
+        exec_mono_ns=exec_mono_ns(),
+        trial=environment.get("FEDPROBE_TRIAL", ""),
+        nice=os.getpriority(os.PRIO_PROCESS, 0),
+        autogroup=autogroup(),
+        scheduler={0: "other", 1: "fifo", 2: "rr", 3: "batch", 5: "idle"}.get(os.sched_getscheduler(0), "unknown"),
+        argv=without_secrets(argv),
+        versions=versions(),
+        settings=settings(environment),
+    )
+
+
+def exec_mono_ns() -> int:
+    """When this process was started, on the monotonic clock; resolution one kernel tick (10 ms).
+
+    Source: proc_pid_stat(5), field 22, clock ticks of CLOCK_BOOTTIME in the reader's time namespace.
+    """
+    try:
+        after_name = Path("/proc/self/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2]
+        ticks = int(after_name.split()[19])
+    except (OSError, ValueError, IndexError):
+        return SystemClock().mono_ns()
+    return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK") - boottime_minus_monotonic_ns()
+
+
+def autogroup() -> str:
+    """This process's autogroup and its nice value, such as "/autogroup-93 nice -5"; empty where there is none.
+
+    Source: sched(7).
+    """
+    try:
+        return Path("/proc/self/autogroup").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def run_queue_wait_s(pid: int | str = "self") -> float | None:
+    """Seconds a process's main thread was runnable but not running; None where the kernel does not tell.
+
+    Source: Documentation/scheduler/sched-stats.rst, second field of /proc/PID/schedstat, nanoseconds.
+    """
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):
+        return None
+
+
+def without_secrets(argv: Sequence[str]) -> list[str]:
+    """The command line with the values of secret options replaced by three dots."""
+    clean: list[str] = []
+    for position, word in enumerate(argv):
+        option, equals, _ = word.partition("=")
+        if position > 0 and argv[position - 1] in SECRET_OPTIONS:
+            clean.append("...")
+        elif equals and option in SECRET_OPTIONS:
+            clean.append(f"{option}=...")
+        else:
+            clean.append(word)
+    return clean
+
+
+def settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that change what is measured; of a variable that holds a secret, only that it is set."""
+    return {
+        key: "..." if any(word in key for word in SECRET_WORDS) else value
+        for key, value in environment.items()
+        if key.startswith(SETTINGS_PREFIXES)
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what shapes a measurement; a package that is not installed is left out."""
+    found = {"python": platform.python_version(), "kernel": platform.release()}
+    for name in VERSIONED:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def command_line() -> list[str]:
+    """The command line of this process, known even before `sys.argv` is set."""
+    return list(sys.orig_argv)

@@ -1,0 +1,229 @@
+"""The probe: takes records off the measured threads, and a thread of its own writes them down.
+
+`emit` only appends to a list: no I/O, no encoding, no waiting inside a measured interval, and never an
+exception. A record may be given as a function that makes it, so that costly parsing also happens on the
+writer's thread. What cannot be written is kept and tried again; what cannot be kept is counted.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
+
+from instrument.clock import Clock, SystemClock
+from instrument.identity import run_queue_wait_s
+from instrument.records import End, Fault, Record, Span, encode
+from instrument.spool import SegmentWriter, SpoolError
+
+SETTLE_S = 0.05  # records of one burst are written together: the most that a SIGKILL can lose
+SYNC_INTERVAL_NS = 1_000_000_000
+CAPACITY = 200_000  # records kept in memory while the disk refuses them: about 100 MB
+
+Maker = Callable[[], Record | None]
+
+
+class Probe:
+    """Buffers records of one process and appends them to its spool file.
+
+    `open_writer` is called on the writer's thread, at the first record.
+    """
+
+    def __init__(
+        self,
+        open_writer: Callable[[], SegmentWriter],
+        *,
+        clock: Clock | None = None,
+        capacity: int = CAPACITY,
+    ) -> None:
+        self.clock = clock or SystemClock()
+        self._open_writer = open_writer
+        self._capacity = capacity
+        self._pending: deque[Record | Maker] = deque()
+        self._unwritten: list[str] = []
+        self._dropped = 0
+        self._writer: SegmentWriter | None = None
+        self._wake = threading.Event()
+        self._lock = threading.Lock()
+        self._closing_lock = threading.RLock()  # a signal handler may close while its thread is closing
+        self._closed = False
+        self.closing = False
+        self._synced_ns = 0
+        self._thread: threading.Thread | None = None
+        self.failure: str | None = None
+
+    def emit(self, record: Record | Maker) -> None:
+        """Hand over a record, or a function that makes one. Never raises, never blocks."""
+        if len(self._pending) >= self._capacity:
+            self._dropped += 1
+            return
+        self._pending.append(record)
+        if not self._wake.is_set():
+            self._wake.set()
+
+    def note(self, record: Record) -> None:
+        """Hand over a record without waking the writer: takes no lock, so that a collector's callback may call it."""
+        self._pending.append(record)
+
+    def fault(self, where: str, error: BaseException | str) -> None:
+        """Record that the instrument itself failed at something."""
+        text = error[:500] if isinstance(error, str) else described(error)
+        self.emit(Fault(where=where, error=text, mono_ns=self.clock.mono_ns()))
+
+    def start(self) -> None:
+        """Start the writer's thread."""
+        self._thread = threading.Thread(target=self._write_on, name="fedprobe-spool", daemon=True)
+        self._thread.start()
+
+    def flush(self) -> None:
+        """Write down everything handed over so far. Keeps what the disk refuses; never raises."""
+        with self._lock:
+            self._unwritten += self._encoded()
+            self._keep_capacity()
+            try:
+                self._append()
+            except Exception as error:
+                self._tell(error)
+
+    def close(self) -> None:
+        """Write what is left and the trailer. What still cannot be written is counted on stderr.
+
+        A second thread that closes waits for the first, so that neither ends the process before the trailer.
+        """
+        with self._closing_lock:
+            if self._closed:
+                return
+            self._closed = self.closing = True
+            self._wake.set()
+            self.flush()
+            try:
+                if self._writer is not None:
+                    self._writer.end(self._trailer())
+            except Exception as error:
+                self._tell(error)
+            lost = len(self._unwritten) + self._dropped
+            if lost:
+                _say(f"fedprobe: {lost} records could not be written: {self.failure}")
+            self.closing = False
+
+    def _write_on(self) -> None:
+        while not self._closed:
+            self._wake.wait()
+            threading.Event().wait(SETTLE_S)
+            self._wake.clear()
+            self.flush()
+            if self._unwritten:
+                threading.Event().wait(1.0)
+                self._wake.set()
+
+    def _append(self) -> None:
+        if self._writer is None:
+            self._writer = self._open_writer()
+        self._writer.append(self._unwritten)
+        self._unwritten = []
+        now = self.clock.mono_ns()
+        if now - self._synced_ns >= SYNC_INTERVAL_NS:
+            self._writer.sync()
+            self._synced_ns = now
+
+    def _encoded(self) -> list[str]:
+        lines: list[str] = []
+        for _ in range(len(self._pending)):
+            item = self._pending.popleft()
+            try:
+                record = item() if callable(item) else item
+                if record is not None:
+                    lines.append(encode(record))
+            except Exception as error:
+                lines.append(encode(Fault(where="encode", error=described(error), mono_ns=self.clock.mono_ns())))
+        return lines
+
+    def _keep_capacity(self) -> None:
+        excess = len(self._unwritten) - self._capacity
+        if excess > 0:
+            del self._unwritten[-excess:]
+            self._dropped += excess
+
+    def _tell(self, error: Exception) -> None:
+        text = str(error) if isinstance(error, OSError) else described(error)
+        if self.failure is None:
+            _say(f"fedprobe: {text}; records are kept in memory and tried again")
+        self.failure = text
+
+    def _trailer(self) -> End:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        return End(
+            records=0,
+            sha256="",
+            mono_ns=self.clock.mono_ns(),
+            dropped=self._dropped + len(self._unwritten),
+            cpu_s=used.ru_utime + used.ru_stime,
+            run_queue_wait_s=run_queue_wait_s(),
+            max_rss_bytes=used.ru_maxrss * 1024,
+        )
+
+
+class Timed:
+    """Context manager that records a Span around its block; an exception passes through unchanged."""
+
+    __slots__ = ("_end_ns", "_fields", "_name", "_probe", "_start_ns")
+
+    def __init__(self, probe: Probe, name: str, **span_fields: str | int | None) -> None:
+        self._probe = probe
+        self._name = name
+        self._fields = span_fields
+        self._start_ns = 0
+        self._end_ns = 0
+
+    def stop(self) -> None:
+        """End the interval here, before the block ends."""
+        self._end_ns = self._probe.clock.mono_ns()
+
+    def set(self, **span_fields: str | int | None) -> None:
+        """Add fields of the Span that are only known inside the block."""
+        self._fields.update(span_fields)
+
+    def __enter__(self) -> Timed:
+        self._start_ns = self._probe.clock.mono_ns()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        end_ns = self._end_ns or self._probe.clock.mono_ns()
+        self._probe.emit(
+            Span(
+                name=self._name,
+                start_mono_ns=self._start_ns,
+                end_mono_ns=end_ns,
+                thread=threading.get_native_id(),
+                error=described(error) if error is not None else None,
+                **self._fields,  # type: ignore[arg-type]
+            )
+        )
+
+
+def described(error: BaseException) -> str:
+    """An exception as text of at most 500 characters; one whose own repr fails is named by its type."""
+    try:
+        return repr(error)[:500]
+    except Exception:
+        return f"{type(error).__name__} (its repr fails)"
+
+
+def _say(text: str) -> None:
+    with suppress(Exception):  # a process without a standard error goes on all the same
+        sys.stderr.write(f"{text}\n")
+
+
+def disabled(environment: dict[str, str] | os._Environ[str]) -> bool:
+    """Whether FEDPROBE_DISABLE switches the probes off."""
+    return environment.get("FEDPROBE_DISABLE", "") not in {"", "0"}
+
+
+__all__ = ["Maker", "Probe", "SpoolError", "Timed", "described", "disabled"]

@@ -1,0 +1,141 @@
+"""Spool files: one append-only JSON-lines file for each process, on the host's own disk.
+
+Form of a file: a `segment` header line, record lines, an `end` trailer line with their count and SHA-256.
+Each line is written whole by one system call, so that a killed process loses at most an unterminated last line.
+A file without its trailer is readable; it says that its process was cut off.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from instrument.records import End, Record, RecordError, Segment, decode, encode
+
+SUFFIX = ".jsonl"
+
+
+class SpoolError(OSError):
+    """A spool file cannot be written or is not what its trailer says."""
+
+
+class SegmentWriter:
+    """Writes one spool file. Not thread-safe: one writer thread owns it.
+
+    A write that fails (a full disk) leaves the file as it was before that write and raises SpoolError; the
+    caller still holds the lines and may try again.
+    """
+
+    def __init__(self, path: Path, header: Segment) -> None:
+        self.path = path
+        self._digest = hashlib.sha256()
+        self._records = 0
+        self._bytes = 0
+        self._header = encode(header)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        except OSError as error:
+            raise SpoolError(error.errno, f"cannot create spool file {path}: {error.strerror}") from error
+
+    def append(self, lines: Sequence[str]) -> None:
+        """Write record lines; the header goes before the first. Raises SpoolError, with nothing written."""
+        pending = [self._header, *lines] if self._bytes == 0 else list(lines)
+        if not pending:
+            return
+        block = "".join(f"{line}\n" for line in pending).encode()
+        self._write(block)
+        self._digest.update(block)
+        self._records += len(lines)
+
+    def sync(self) -> None:
+        """Ask the kernel to put what was written on the disk."""
+        os.fsync(self._file)
+
+    def end(self, trailer: End) -> None:
+        """Write the trailer, with the count and digest of what precedes it, and close."""
+        self.append([])
+        whole = replace(trailer, records=self._records, sha256=self._digest.hexdigest())
+        self._write(f"{encode(whole)}\n".encode())
+        os.fsync(self._file)
+        os.close(self._file)
+
+    def _write(self, block: bytes) -> None:
+        written = 0
+        try:
+            while written < len(block):
+                written += os.write(self._file, block[written:])
+        except OSError as error:
+            os.ftruncate(self._file, self._bytes)
+            os.lseek(self._file, self._bytes, os.SEEK_SET)
+            raise SpoolError(error.errno, f"cannot write to {self.path}: {error.strerror}") from error
+        self._bytes += len(block)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SegmentFile:
+    """One spool file, read: its header, its records in order, its trailer or None, and the bytes of a torn tail."""
+
+    path: Path
+    header: Segment
+    records: list[Record]
+    end: End | None
+    torn_bytes: int = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether the process ended in order and every record it made is here."""
+        return self.end is not None and self.end.dropped == 0
+
+
+def segment_name(header: Segment) -> str:
+    """File name of a segment: host, role, process id and start, unique on a host."""
+    safe_host = re.sub(r"[^A-Za-z0-9_.-]", "_", header.host)
+    return f"{safe_host}-{header.role}-{header.pid}-{header.mono_ns}{SUFFIX}"
+
+
+def read_segment(path: Path) -> SegmentFile:
+    """Read one spool file; an unterminated last line is dropped and counted.
+
+    Raises SpoolError where a whole line is damaged, the header is missing, or the trailer's count or digest
+    does not match what precedes it.
+    """
+    content = path.read_bytes()
+    body, newline, tail = content.rpartition(b"\n")
+    lines = body.split(b"\n") if newline else []
+    if not lines:
+        raise SpoolError(f"{path}: no header line: the process was ended before it wrote anything")
+    records = list(_decoded(path, lines))
+    header, rest = records[0], records[1:]
+    if not isinstance(header, Segment):
+        raise SpoolError(f"{path}: does not start with a segment header")
+    end = rest.pop() if rest and isinstance(rest[-1], End) else None
+    assert end is None or isinstance(end, End)
+    if end is not None:
+        _check(path, end, lines, len(rest))
+    return SegmentFile(path=path, header=header, records=rest, end=end, torn_bytes=len(tail))
+
+
+def spool_files(folder: Path) -> list[Path]:
+    """The spool files of a folder, in name order, its sub-folders included."""
+    return sorted(folder.rglob(f"*{SUFFIX}"))
+
+
+def _decoded(path: Path, lines: Iterable[bytes]) -> Iterator[Record]:
+    for number, line in enumerate(lines, start=1):
+        try:
+            yield decode(line.decode())
+        except (RecordError, UnicodeDecodeError) as error:
+            raise SpoolError(f"{path}:{number}: {error}") from error
+
+
+def _check(path: Path, end: End, lines: Sequence[bytes], records: int) -> None:
+    if end.records != records:
+        raise SpoolError(f"{path}: the trailer counts {end.records} records, the file holds {records}")
+    digest = hashlib.sha256(b"".join(line + b"\n" for line in lines[:-1])).hexdigest()
+    if digest != end.sha256:
+        raise SpoolError(f"{path}: SHA-256 {digest[:12]} of the records is not the trailer's {end.sha256[:12]}")

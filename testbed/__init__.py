@@ -1,0 +1,1 @@
+"""Conducts a measurement: hosts, SSH, the emulated testbed, campaigns and the command line."""

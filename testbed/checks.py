@@ -1,0 +1,141 @@
+"""Checks of a trial against something that is not the probe: interface counters and the addresses a server saw.
+
+Pure functions over records; each finding is a fact with its numbers, passed or not.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from analysis.load import Records, SegmentRecords
+from instrument.records import Model, Rpc, Sample, Serve
+
+COUNTED_OVER_PAYLOAD = 0.10  # headers and acknowledgements of full frames are 7 to 8 %
+STRAY_BYTES = 1000
+FLEET = "/flwr.proto.Fleet/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One check: what was compared, whether it held, and the numbers."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """A node's devices by network, and the network of the trial."""
+
+    node: str
+    by_network: Mapping[str, str]
+    interface: str
+
+
+def all_checks(records: Records, devices: Sequence[Devices], server_side: Iterable[str]) -> list[Check]:
+    """Every check of one trial. `server_side` are the addresses that nodes of the dialled network may have."""
+    checks = [_counters(records, device) for device in devices]
+    checks += [_silence(records, device) for device in devices]
+    return [*checks, _peers(records, set(server_side)), _spools(records), _models(records)]
+
+
+def payload_bytes(records: Records, node: str) -> int:
+    """Bytes of all request and response bodies between a node's SuperNode and the SuperLink that were answered.
+
+    An attempt without an answer (a connection that the server had closed) may have sent any part of its body.
+    """
+    return sum(
+        record.request_bytes + record.response_bytes
+        for segment in records.segments
+        if segment.header.host == node and segment.header.role == "flower-supernode"
+        for record in segment.records
+        if isinstance(record, Rpc) and record.method.startswith(FLEET) and record.status is not None
+    )
+
+
+def counted_bytes(records: Records, node: str, device: str) -> int | None:
+    """Bytes received and sent by a node's device between the first and the last sample; None without samples."""
+    samples = [
+        record
+        for segment in records.segments
+        if segment.header.host == node
+        for record in segment.records
+        if isinstance(record, Sample) and record.collector == "interfaces" and record.subject == device
+    ]
+    if len(samples) < 2:
+        return None
+    samples.sort(key=lambda sample: sample.mono_ns)
+    return int(_total(samples[-1].values) - _total(samples[0].values))
+
+
+def _total(values: Mapping[str, int | float]) -> float:
+    return values["interface_rx_bytes"] + values["interface_tx_bytes"]
+
+
+def _counters(records: Records, device: Devices) -> Check:
+    name = f"{device.node}: counters of {device.by_network[device.interface]}"
+    payload = payload_bytes(records, device.node)
+    counted = counted_bytes(records, device.node, device.by_network[device.interface])
+    if counted is None or payload == 0:
+        return Check(name=name, passed=False, detail=f"nothing to compare: payload {payload} B, counted {counted} B")
+    over = counted / payload - 1
+    detail = f"payload {payload} B, counted {counted} B: {over:+.1%}"
+    return Check(name=name, passed=0 <= over <= COUNTED_OVER_PAYLOAD, detail=detail)
+
+
+def _silence(records: Records, device: Devices) -> Check:
+    others = {
+        network: counted_bytes(records, device.node, name)
+        for network, name in device.by_network.items()
+        if network != device.interface
+    }
+    loud = {network: counted for network, counted in others.items() if counted is None or counted >= STRAY_BYTES}
+    detail = ", ".join(f"{network} {counted} B" for network, counted in others.items()) or "no other interface"
+    return Check(name=f"{device.node}: silence elsewhere", passed=not loud, detail=detail)
+
+
+def _peers(records: Records, allowed: set[str]) -> Check:
+    seen: dict[str, int] = defaultdict(int)
+    for segment in records.segments:
+        if segment.header.role == "flower-superlink":
+            for record in segment.records:
+                if isinstance(record, Serve) and record.path.startswith("/v1/fleet/"):
+                    seen[record.peer] += 1
+    strangers = {peer: count for peer, count in seen.items() if peer not in allowed}
+    detail = ", ".join(f"{peer} {count} requests" for peer, count in sorted(seen.items())) or "no request"
+    return Check(name="server: peers", passed=bool(seen) and not strangers, detail=detail)
+
+
+def _spools(records: Records) -> Check:
+    cut = [_label(segment) for segment in records.segments if segment.end is None]
+    dropped = sum(segment.end.dropped for segment in records.segments if segment.end is not None)
+    detail = f"{len(records.segments)} files, cut off: {', '.join(cut) or 'none'}, records dropped: {dropped}"
+    return Check(name="spools: whole", passed=not cut and dropped == 0, detail=detail)
+
+
+def _models(records: Records) -> Check:
+    digests = {
+        record.round: record.sha256
+        for segment in records.segments
+        for record in segment.records
+        if isinstance(record, Model)
+    }
+    differ = len(set(digests.values())) == len(digests)
+    return Check(
+        name="server: the model changed every round",
+        passed=bool(digests) and differ,
+        detail=f"{len(set(digests.values()))} different models after {len(digests)} rounds",
+    )
+
+
+def _label(segment: SegmentRecords) -> str:
+    return f"{segment.header.role} {segment.header.pid} on {segment.header.host}"
+
+
+def as_documents(checks: Iterable[Check]) -> list[dict[str, Any]]:
+    """What trial.json holds of them."""
+    return [{"name": check.name, "ok": check.passed, "detail": check.detail} for check in checks]

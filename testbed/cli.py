@@ -1,0 +1,89 @@
+"""The command line: reads arguments, calls one command, turns a refusal into one message and an exit code.
+
+Exit codes: 0 good, 1 failed, 2 usage or bad input, 3 measured but not trustworthy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from testbed.commands import instrument, report, run, testbed
+
+DESCRIPTION = """\
+fedprobe measures where the time of federated learning goes: Flower clients on Raspberry Pis
+and a server, timed phase by phase over 5G, WiFi and Ethernet."""
+EXAMPLES = """\
+examples:
+  fedprobe run quickstart                 compare Ethernet, WiFi and 5G on this machine (root)
+  fedprobe report RUN_DIR                 read it again
+  fedprobe instrument -- flower-superlink --insecure
+  fedprobe COMMAND --help                 what a command does, with examples
+
+exit codes: 0 good, 1 failed, 2 usage or bad input, 3 measured but not trustworthy
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    made = argparse.ArgumentParser(
+        prog="fedprobe",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    made.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = made.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for command in (run, report, instrument, testbed):
+        command.add_to(commands)
+    return made
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    made = parser()
+    options = made.parse_args(arguments)
+    if options.version:
+        from importlib.metadata import version
+
+        print(f"fedprobe {version('fedprobe')}")
+        return 0
+    if options.command is None:
+        made.print_help(sys.stderr)
+        return 2
+    return _executed(options)
+
+
+def _executed(options: argparse.Namespace) -> int:
+    from testbed.errors import FedprobeError
+
+    try:
+        return int(options.execute(options))
+    except BrokenPipeError:  # who read the output has seen enough
+        sys.stderr.close()
+        return 1
+    except FedprobeError as error:
+        print(f"fedprobe: {error}", file=sys.stderr)
+        return error.exit_code
+    except OSError as error:
+        print(f"fedprobe: {_system_error(error)}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("fedprobe: interrupted", file=sys.stderr)
+        return 1
+
+
+def _system_error(error: OSError) -> str:
+    """The system's refusal as fact, cause and next step."""
+    import errno
+
+    where = f"{error.filename}: " if error.filename else ""
+    cause = error.strerror or str(error)
+    if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return f"{where}{cause}. What was written is kept. Make room on that disk, then run the command again."
+    return f"{where}{cause}. Check the path and its permissions, then run the command again."
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,107 @@
+"""`fedprobe run`: the main job: plan, run, store, report."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from testbed.commands import Commands, command
+
+if TYPE_CHECKING:
+    from testbed.run_folder import RunFolder
+    from testbed.runner import Prepared
+
+EXAMPLES = """\
+examples:
+  fedprobe run examples/quickstart.toml
+  fedprobe run quickstart                       the same campaign, as shipped with fedprobe
+  fedprobe run mine.toml --out runs/monday
+  fedprobe run mine.toml --dry-run              what would be run, and in which order
+"""
+
+
+def add_to(commands: Commands) -> None:
+    """Describe the command."""
+    parser = command(
+        commands,
+        "run",
+        summary="run a campaign: the main job",
+        description="Runs every trial of a campaign, keeps what was measured, and writes the report.",
+        examples=EXAMPLES,
+    )
+    parser.add_argument("campaign", metavar="CAMPAIGN", help="a campaign file, or the name of a shipped one")
+    parser.add_argument("--out", metavar="DIR", type=Path, help="run folder, which must be new (runs/NAME-TIME)")
+    parser.add_argument("--dry-run", action="store_true", help="check and plan, start nothing")
+    parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else on stdout")
+    parser.set_defaults(execute=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Prepare, run, report. Exit code 1 where a trial is invalid, 3 where the result is not trustworthy."""
+    import json
+
+    from testbed.plan import plan_document
+    from testbed.run_folder import RunFolder, default_folder
+    from testbed.runner import check_machine, prepare
+
+    prepared = prepare(campaign_file(options.campaign))
+    if options.dry_run:
+        document = plan_document(prepared.campaign, prepared.trials)
+        print(json.dumps(document, indent=2) if options.json else _plan_lines(prepared))
+        return 0
+    check_machine(prepared)
+    folder = RunFolder.create(options.out or default_folder(prepared.campaign.name), prepared.file)
+    return _run(prepared, folder, as_json=options.json)
+
+
+def _run(prepared: Prepared, folder: RunFolder, *, as_json: bool) -> int:
+    import sys
+
+    from testbed.commands.report import print_report
+    from testbed.interrupts import Interrupted
+    from testbed.runner import run
+
+    began = _now_s()
+    interrupted = False
+    try:
+        good = run(prepared, folder)
+    except Interrupted:
+        good, interrupted = False, True
+        print("fedprobe: interrupted: everything was taken down, what was measured is kept", file=sys.stderr)
+    print(f"campaign: {_now_s() - began:.0f} s", file=sys.stderr)
+    try:
+        code = print_report([folder.path], as_json=as_json, write=True)
+    except KeyboardInterrupt:
+        print(f"fedprobe: interrupted: the report is not written. fedprobe report {folder.path}", file=sys.stderr)
+        code = 1
+    if not as_json:
+        print(f"run folder: {folder.path}")
+    return 1 if interrupted or not good else code
+
+
+def campaign_file(name: str) -> Path:
+    """The campaign file of that path or, for a bare name, the shipped one."""
+    path = Path(name)
+    if path.exists() or path.suffix or len(path.parts) > 1:
+        return path
+    package = Path(__file__).resolve().parents[1]
+    for folder in (package / "examples", package.parent / "examples"):
+        if (folder / f"{name}.toml").is_file():
+            return folder / f"{name}.toml"
+    return path
+
+
+def _plan_lines(prepared: Prepared) -> str:
+    campaign = prepared.campaign
+    head = (
+        f"{campaign.name}: {len(prepared.trials)} trials of {campaign.rounds} rounds, {campaign.clients} clients, "
+        f"order drawn from seed {campaign.seed}"
+    )
+    return "\n".join([head, *(f"  {trial.name}" for trial in prepared.trials)])
+
+
+def _now_s() -> float:
+    from instrument.clock import SystemClock
+
+    return SystemClock().mono_ns() / 1e9

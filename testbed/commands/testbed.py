@@ -1,0 +1,90 @@
+"""`fedprobe testbed`: the emulated testbed by hand."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from testbed.commands import Commands, command
+
+EXAMPLES = """\
+examples:
+  fedprobe testbed up --nodes 4           build it; prints where its inventory is
+  fedprobe testbed status
+  fedprobe testbed down
+"""
+
+
+def add_to(commands: Commands) -> None:
+    """Describe the command."""
+    parser = command(
+        commands,
+        "testbed",
+        summary="the emulated testbed by hand: up, status, down",
+        description="Builds, shows or removes an emulated testbed: a server and Pis, each a host of its own with "
+        "sshd, on emulated Ethernet, WiFi and 5G. `fedprobe run` makes one for itself; this is for looking around.",
+        examples=EXAMPLES,
+    )
+    parser.add_argument("action", choices=("up", "status", "down"))
+    parser.add_argument("id", nargs="?", help="for down: which testbed (this clone's)")
+    parser.add_argument("--nodes", type=_positive, default=4, help="how many Pis (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of the hosts' clock offsets and the links' noise")
+    parser.add_argument("--profiles", type=Path, metavar="FILE", help="link profiles (as shipped)")
+    parser.set_defaults(execute=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Do the action."""
+    return {"up": _up, "status": _status, "down": _down}[options.action](options)
+
+
+def _up(options: argparse.Namespace) -> int:
+    from testbed.emulation import lifecycle
+    from testbed.emulation.profiles import load_profiles
+    from testbed.interrupts import Interrupts
+
+    profiles = load_profiles(options.profiles) if options.profiles else load_profiles()
+    with Interrupts():
+        inventory = lifecycle.up(options.nodes, profiles=profiles, held=True, seed=options.seed)
+    made = next(one for one in lifecycle.status() if one.testbed_id == inventory.name)
+    hosts = ", ".join(f"{host.name} {host.management.address}" for host in inventory.hosts)
+    print(f"testbed {inventory.name}: {hosts}")
+    print(f"inventory: {made.inventory}")
+    return 0
+
+
+def _status(_options: argparse.Namespace) -> int:
+    from testbed.emulation import lifecycle
+
+    found = lifecycle.status()
+    for one in found:
+        state = "left behind: the next `up` removes it" if one.abandoned else "in use" if one.alive else "held"
+        owner = f"`{' '.join(one.owner.command)}` in {one.owner.prefix}" if one.owner else "nobody known"
+        print(f"{one.testbed_id}  {state}  {owner}  {one.inventory or 'not built to the end'}")
+    if not found:
+        print("no testbed on this machine")
+    return 0
+
+
+def _down(options: argparse.Namespace) -> int:
+    from testbed.emulation import lifecycle
+    from testbed.errors import UsageError
+
+    swept = lifecycle.sweep()
+    chosen = options.id
+    if chosen is None:
+        held = lifecycle.held_here()
+        chosen = held.testbed_id if held else None
+    if chosen is None and not swept:
+        raise UsageError("no testbed of this clone is up. `fedprobe testbed status` shows those there are.")
+    if chosen is not None:
+        lifecycle.down(chosen)
+    print(f"removed: {', '.join([*swept, *([chosen] if chosen else [])])}")
+    return 0
+
+
+def _positive(text: str) -> int:
+    value = int(text) if text.isdigit() else 0
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return value

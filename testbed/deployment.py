@@ -1,0 +1,286 @@
+"""One trial's processes on the hosts: collectors, SuperLink, SuperNodes, the run, and their end.
+
+Everything is started over SSH in a session of its own and ended by its process group, because SuperExec outlives
+the SuperNode that started it. Nothing here measures; `instrument` and `collectors` do, on the hosts.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from instrument.clock import SystemClock, sleep_s
+from instrument.launcher import QUIET_FLOWER
+from testbed.campaign import Campaign
+from testbed.errors import FedprobeError
+from testbed.inventory import Host, Inventory
+from testbed.ssh import Session
+
+SUPERLINK_PORT = 8000
+RUNTIME_PORT = 9094  # each host has its own loopback
+CLOCK_PORT = 8900
+CONNECTION = "trial"
+POLL_S = 0.1
+GRACE_S = 4.0  # a SuperNode unregisters in 1.1 s, a SuperLink shuts down in 0.6 s
+COMMAND_S = 30.0
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+class TrialError(FedprobeError):
+    """A trial could not be carried through; the campaign goes on without it."""
+
+
+@dataclass(slots=True)
+class Started:
+    """A process on a host, by its process group."""
+
+    kind: str
+    session: Session
+    pid: int
+    log: str
+
+    @property
+    def name(self) -> str:
+        """What a message calls it."""
+        return f"{self.kind} on {self.session.host.name}"
+
+
+@dataclass(slots=True)
+class Deployment:
+    """The processes of one trial. `nodes` are the SuperNodes' hosts in partition order."""
+
+    inventory: Inventory
+    sessions: Mapping[str, Session]
+    campaign: Campaign
+    trial: str
+    interface: str
+    nodes: Sequence[Host]
+    started: list[Started] = field(default_factory=list)
+    not_ended: list[str] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        """What every SuperNode dials: the server's address on this trial's network."""
+        return f"{self.inventory.server_addresses[self.interface]}:{SUPERLINK_PORT}"  # type: ignore[index]
+
+    @property
+    def hosts(self) -> list[Host]:
+        """The server and the trial's nodes."""
+        return [self.inventory.server, *self.nodes]
+
+    def folder(self, host: Host, *parts: str) -> str:
+        """A path below this trial's folder on a host."""
+        return posixpath.join(host.work_folder, "trials", self.trial, *parts)
+
+    def prepare(self) -> None:
+        """Make the trial's folders on every host."""
+        for host in self.hosts:
+            folders = [self.folder(host, name) for name in ("spool", "logs", "flwr-home")]
+            self._checked(host, ["mkdir", "-p", *folders])
+
+    def start_collectors(self) -> None:
+        """Start the collectors, the server's first: it answers the nodes' clock exchanges."""
+        server = self.inventory.server
+        clock = f"{server.management.address}:{CLOCK_PORT}"
+        self._collector(server, ["--serve-clock", clock])
+        for node in self.nodes:
+            self._collector(node, ["--clock", clock], wait=False)
+        for node in self.nodes:
+            self._wait_ready(node)
+
+    def start_superlink(self) -> None:
+        """Start the SuperLink; returns when it listens."""
+        command = ["flower-superlink", "--insecure", "--disable-runtime-dependency-installation"]
+        server = self.inventory.server
+        self._instrumented("superlink", server, [*command, "--host", "0.0.0.0", "--port", str(SUPERLINK_PORT)])  # noqa: S104
+        self._wait_port(server, SUPERLINK_PORT, self._find("superlink", server))
+
+    def start_supernodes(self) -> None:
+        """Start a SuperNode on every node."""
+        for partition, node in enumerate(self.nodes):
+            config = f"partition-id={partition} num-partitions={len(self.nodes)}"
+            command = ["flower-supernode", "--insecure", "--superlink", self.address, "--port", str(RUNTIME_PORT)]
+            self._instrumented("supernode", node, [*command, "--node-config", config])
+
+    def submit(self, app: Path) -> str:
+        """Copy the app to the server host and run it there. Returns Flower's run id."""
+        server = self.inventory.server
+        session = self.sessions[server.name]
+        home = self.folder(server, "flwr-home", "cli")
+        session.put_folder(app, self.folder(server, "app"))
+        self._checked(server, ["mkdir", "-p", home])
+        config = (
+            f'[superlink]\ndefault = "{CONNECTION}"\n\n[superlink.{CONNECTION}]\n'
+            f'address = "127.0.0.1:{SUPERLINK_PORT}"\ninsecure = true\n'
+        )
+        session.write_text(posixpath.join(home, "config.toml"), config)
+        settings = [word for key, value in self.campaign.run_config().items() for word in _run_config(key, value)]
+        answer = self._flwr(["run", self.folder(server, "app"), CONNECTION, "--format", "json", *settings])
+        document = _json_of(answer)
+        if not document.get("success"):
+            reason = document.get("error-message") or answer.strip()[-400:]
+            raise TrialError(f"flwr run refused the app: {reason}")
+        return str(document["run-id"])
+
+    def run_status(self, run_id: str) -> str:
+        """Flower's own word for the run's state, such as finished:completed."""
+        answer = self._flwr(["list", CONNECTION, "--run-id", run_id, "--format", "json"])
+        runs = _json_of(answer).get("runs") or [{}]
+        return str(runs[0].get("status", "unknown"))
+
+    def check_alive(self) -> None:
+        """Raises TrialError where a process has ended that must not have."""
+        for process in self.started:
+            if not process.session.alive(process.pid):
+                raise TrialError(f"{process.name} ended by itself. {self._last_words(process)}")
+
+    def stop(self) -> None:
+        """End every process, SuperNodes first, collectors last; goes on where one cannot be ended."""
+        for kind in ("supernode", "superlink"):
+            self._stop_kind(kind)
+        with ThreadPoolExecutor(len(self.hosts)) as pool:
+            list(pool.map(self._end_leftovers, self.hosts))
+        for where in ("node", "server"):
+            self._stop_kind("collectors", where)
+        self.started = []
+
+    def _stop_kind(self, kind: str, role: str | None = None) -> None:
+        """End the processes of a kind, all hosts at once."""
+        chosen = [
+            process for process in self.started if process.kind == kind and role in {None, process.session.host.role}
+        ]
+        if chosen:
+            with ThreadPoolExecutor(len(chosen)) as pool:
+                list(pool.map(self._stop_one, chosen))
+
+    def _stop_one(self, process: Started) -> None:
+        try:
+            process.session.stop_group(process.pid, grace_s=GRACE_S)
+        except FedprobeError as error:
+            self.not_ended.append(f"{process.name}: {error}")
+
+    def _end_leftovers(self, host: Host) -> None:
+        """End what carries this trial's mark in its environment: Flower detaches processes into other sessions."""
+        try:
+            self.sessions[host.name].run(["sh", "-c", _END_MARKED, "end", self.trial], timeout_s=30)
+        except FedprobeError as error:
+            self.not_ended.append(f"leftovers on {host.name}: {error}")
+
+    def _instrumented(self, kind: str, host: Host, command: Sequence[str]) -> None:
+        out = self.folder(host, "spool")
+        bin_folder = posixpath.dirname(host.python)
+        full = [posixpath.join(bin_folder, "fedprobe"), "instrument", "--out", out, "--", *command]
+        environment = {
+            **QUIET_FLOWER,
+            **ONE_THREAD,
+            "PATH": f"{bin_folder}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "FLWR_HOME": self.folder(host, "flwr-home", kind),
+            "FEDPROBE_TRIAL": self.trial,
+            "FEDPROBE_HOST": host.name,
+            "FEDPROBE_NICE": ",".join(f"{role}={value}" for role, value in self.campaign.priorities.items()),
+        }
+        self._start(kind, host, full, environment)
+
+    def _collector(self, host: Host, clock: list[str], *, wait: bool = True) -> None:
+        collect = self.campaign.collect
+        command = [host.python, "-m", "collectors", "--out", self.folder(host, "spool"), "--trial", self.trial]
+        command += ["--host", host.name, "--collect", ",".join(collect.collectors)]
+        command += ["--interval-ms", str(collect.interval_ms), *clock]
+        if collect.capture:
+            device = host.interfaces[self.interface].device  # type: ignore[index]
+            command += ["--capture", f"{device}:{SUPERLINK_PORT}", "--capture-dir", self.folder(host, "pcap")]
+            self._checked(host, ["mkdir", "-p", self.folder(host, "pcap")])
+        self._start("collectors", host, command, {"FEDPROBE_HOST": host.name})
+        if wait:
+            self._wait_ready(host)
+
+    def _start(self, kind: str, host: Host, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        log = self.folder(host, "logs", f"{kind}.log")
+        session = self.sessions[host.name]
+        pid = session.start(command, stdout=log, stderr=log, env=environment)
+        self.started.append(Started(kind=kind, session=session, pid=pid, log=log))
+
+    def _find(self, kind: str, host: Host) -> Started:
+        return next(one for one in self.started if one.kind == kind and one.session.host == host)
+
+    def _wait_ready(self, host: Host) -> None:
+        process = self._find("collectors", host)
+        self._wait(process, lambda: "ready" in process.session.read_text(process.log).split("\n"), "ready")
+
+    def _wait_port(self, host: Host, port: int, process: Started) -> None:
+        state = ["ss", "-Hltn", f"sport = :{port}"]
+        self._wait(
+            process,
+            lambda: bool(self.sessions[host.name].run(state, timeout_s=COMMAND_S).stdout.strip()),
+            f"listening on {port}",
+        )
+
+    def _wait(self, process: Started, ready: Callable[[], bool], what: str) -> None:
+        clock = SystemClock()
+        deadline_ns = clock.mono_ns() + int(self.campaign.limits.start_s * 1e9)
+        while not ready():
+            if not process.session.alive(process.pid):
+                raise TrialError(f"{process.name} ended at its start. {self._last_words(process)}")
+            if clock.mono_ns() > deadline_ns:
+                raise TrialError(
+                    f"{process.name} is not {what} after {self.campaign.limits.start_s:g} s. "
+                    f"{self._last_words(process)}"
+                )
+            sleep_s(POLL_S)
+
+    def _last_words(self, process: Started) -> str:
+        lines = [line for line in process.session.read_text(process.log).splitlines() if line.strip()]
+        return f"Its log ends: {' | '.join(lines[-3:])[-400:]}" if lines else "Its log is empty."
+
+    def _flwr(self, arguments: Sequence[str]) -> str:
+        server = self.inventory.server
+        program = posixpath.join(posixpath.dirname(server.python), "flwr")
+        environment = {**QUIET_FLOWER, "FLWR_HOME": self.folder(server, "flwr-home", "cli")}
+        done = self.sessions[server.name].run([program, *arguments], env=environment, timeout_s=120)
+        if done.status != 0 and "{" not in done.stdout:
+            raise TrialError(f"flwr {arguments[0]} failed: {(done.stderr or done.stdout).strip()[-400:]}")
+        return done.stdout
+
+    def _checked(self, host: Host, command: Sequence[str]) -> None:
+        self.sessions[host.name].check(command, timeout_s=COMMAND_S)
+
+
+# $1 is the trial. TERM first: a process that ends in order completes its records.
+_END_MARKED = """
+marked() {
+    for process in /proc/[0-9]*; do
+        tr '\\0' '\\n' <"$process/environ" 2>/dev/null | grep -qx "FEDPROBE_TRIAL=$1" && echo "${process#/proc/}"
+    done
+}
+found=$(marked "$1")
+[ -z "$found" ] && exit 0
+kill -TERM $found 2>/dev/null
+polls=0
+while [ -n "$(marked "$1")" ]; do
+    [ "$polls" -ge 30 ] && { kill -KILL $(marked "$1") 2>/dev/null; break; }
+    polls=$((polls + 1))
+    sleep 0.1
+done
+exit 0
+"""
+
+
+def _run_config(key: str, value: bool | float | str) -> list[str]:
+    return ["--run-config", f"{key}={json.dumps(value)}"]
+
+
+def _json_of(text: str) -> dict[str, Any]:
+    """The JSON document in a command's output, which warnings may precede. Raises TrialError where there is none."""
+    start = text.find("{")
+    try:
+        found = json.loads(text[start:]) if start >= 0 else None
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise TrialError(f"flwr printed no JSON: {text.strip()[-300:]!r}")
+    return found

@@ -1,0 +1,74 @@
+"""What can go wrong on a testbed, as one tree.
+
+    FedprobeError                exit 1
+    ├── UsageError               exit 2   a file, option or name the user can correct
+    │   ├── ProfileError                  a link profile that cannot be meant
+    │   └── InventoryError                an inventory that cannot be meant
+    ├── MissingCapabilityError   exit 1   a program, a kernel feature or a privilege is absent
+    ├── EmulationError           exit 1   the kernel did not do what was asked
+    ├── OwnershipError           exit 1   the testbed belongs to somebody else
+    └── RemoteError              exit 1   a host could not be reached or refused
+        ├── UnknownHostKeyError
+        ├── WrongHostKeyError
+        ├── LoginRefusedError
+        ├── UnreachableError
+        └── RemoteTimeoutError
+
+A message names the fact, the cause and the next step; the command line prints it and adds nothing.
+"""
+
+
+class FedprobeError(Exception):
+    """Base of every error that ends a command; `exit_code` is what the command exits with."""
+
+    exit_code: int = 1
+
+
+class UsageError(FedprobeError):
+    """The input is wrong and the user can correct it."""
+
+    exit_code = 2
+
+
+class ProfileError(UsageError):
+    """A link profile holds a value that no link can have."""
+
+
+class InventoryError(UsageError):
+    """An inventory file is missing, malformed or names an unknown key."""
+
+
+class MissingCapabilityError(FedprobeError):
+    """This machine lacks a program, a kernel feature or a privilege."""
+
+
+class EmulationError(FedprobeError):
+    """The kernel refused a setting, or reads back another one than was asked."""
+
+
+class OwnershipError(FedprobeError):
+    """The testbed is in use by a live run or is held by somebody else."""
+
+
+class RemoteError(FedprobeError):
+    """A host could not be used over SSH."""
+
+
+class UnknownHostKeyError(RemoteError):
+    """The host's key is not in the testbed's known_hosts."""
+
+
+class WrongHostKeyError(RemoteError):
+    """The host's key differs from the one in known_hosts."""
+
+
+class LoginRefusedError(RemoteError):
+    """The host did not accept the controller's key."""
+
+
+class UnreachableError(RemoteError):
+    """No SSH service answered at the host's address."""
+
+
+class RemoteTimeoutError(RemoteError):
+    """The host did not answer, or a command did not end, in time."""

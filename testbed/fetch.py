@@ -1,0 +1,59 @@
+"""Brings a trial's files from the hosts over the management network and checks that they arrived whole."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from instrument.spool import SpoolError, read_segment
+from testbed.deployment import Deployment
+from testbed.errors import FedprobeError, RemoteError
+from testbed.inventory import Host
+from testbed.run_folder import TrialFolder
+
+KINDS = ("spool", "logs", "pcap")
+
+
+def fetch(deployment: Deployment, folder: TrialFolder) -> list[str]:
+    """Copy spools, logs and captures of every host below the trial's folder. Returns what went wrong, by host."""
+    with ThreadPoolExecutor(len(deployment.hosts)) as pool:
+        found = pool.map(lambda host: _fetch_host(deployment, folder, host), deployment.hosts)
+        return [problem for problems in found for problem in problems]
+
+
+def _fetch_host(deployment: Deployment, folder: TrialFolder, host: Host) -> list[str]:
+    problems: list[str] = []
+    for kind in KINDS:
+        try:
+            _fetch_folder(deployment, host, kind, folder.path / kind / host.name)
+        except (FedprobeError, OSError) as error:
+            problems.append(f"{host.name}: {kind}: {error}")
+    problems += [problem for file in sorted((folder.spool / host.name).glob("*.jsonl")) for problem in damaged(file)]
+    return problems
+
+
+def _fetch_folder(deployment: Deployment, host: Host, kind: str, local: Path) -> None:
+    session, remote = deployment.sessions[host.name], deployment.folder(host, kind)
+    local.mkdir(parents=True, exist_ok=True)
+    try:
+        entries = session.listdir(remote)
+    except RemoteError:
+        if kind == "pcap":
+            return  # captures are made only where the campaign asks for them
+        raise
+    for entry in entries:
+        if entry.is_folder:
+            continue
+        session.get(f"{remote}/{entry.name}", local / entry.name)
+        size = (local / entry.name).stat().st_size
+        if size < entry.size_bytes:
+            raise RemoteError(f"{entry.name}: {size} of {entry.size_bytes} bytes arrived. Is the disk full?")
+
+
+def damaged(file: Path) -> list[str]:
+    """What is wrong with a fetched spool file: its trailer's count and digest against what is there."""
+    try:
+        read_segment(file)
+    except SpoolError as error:
+        return [str(error)]
+    return []

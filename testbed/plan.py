@@ -1,0 +1,41 @@
+"""The plan of a campaign: every cell of the design as often as asked, in an order drawn from the seed."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from testbed.campaign import Campaign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTrial:
+    """One trial to be run; `repetition` counts from 1."""
+
+    index: int
+    name: str
+    interface: str
+    repetition: int
+
+
+def plan_of(campaign: Campaign) -> list[PlannedTrial]:
+    """The trials in order: each repetition is a block that holds every interface once, shuffled by the seed.
+
+    Blocks keep slow changes of the testbed from falling on one interface alone.
+    """
+    shuffled = random.Random(campaign.seed)  # noqa: S311 a design's order, not a secret
+    planned: list[PlannedTrial] = []
+    for repetition in range(1, campaign.repetitions + 1):
+        block = list(campaign.factors.interface)
+        shuffled.shuffle(block)
+        for interface in block:
+            index = len(planned)
+            name = f"{index:03d}-{interface}-r{repetition}"
+            planned.append(PlannedTrial(index=index, name=name, interface=interface, repetition=repetition))
+    return planned
+
+
+def plan_document(campaign: Campaign, planned: list[PlannedTrial]) -> dict[str, Any]:
+    """What is written to plan.json."""
+    return {"campaign": campaign.name, "seed": campaign.seed, "trials": [asdict(trial) for trial in planned]}

@@ -1,0 +1,150 @@
+"""A campaign from its file to its report: plan, testbed, trials one after another, report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.campaign import Campaign, CampaignError, app_folder, read_campaign
+from testbed.capabilities import require_emulation, require_programs
+from testbed.emulation import lifecycle
+from testbed.emulation.profiles import Profiles, load_profiles
+from testbed.interrupts import Interrupts
+from testbed.inventory import Inventory, read_inventory
+from testbed.manifest import manifest
+from testbed.plan import PlannedTrial, plan_document, plan_of
+from testbed.progress import RunProgress
+from testbed.run_folder import RunFolder
+from testbed.ssh import Session, connect
+from testbed.trial import Setting, asked, conduct
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A campaign that has been checked: nothing is started yet."""
+
+    campaign: Campaign
+    file: Path
+    app: Path
+    trials: list[PlannedTrial]
+    profiles: Profiles | None
+    inventory: Inventory | None
+
+
+def prepare(campaign_file: Path) -> Prepared:
+    """Read and check everything a campaign names. Raises FedprobeError."""
+    campaign = read_campaign(campaign_file)
+    inventory = _inventory(campaign, campaign_file)
+    profiles = None
+    if inventory is None:
+        named = campaign.testbed.profiles
+        profiles = load_profiles(campaign_file.resolve().parent / named) if named else load_profiles()
+    return Prepared(
+        campaign=campaign,
+        file=campaign_file,
+        app=app_folder(campaign, campaign_file),
+        trials=plan_of(campaign),
+        profiles=profiles,
+        inventory=inventory,
+    )
+
+
+def check_machine(prepared: Prepared) -> None:
+    """Raises MissingCapabilityError, before a folder is made, where this machine cannot carry the campaign."""
+    if prepared.inventory is None:
+        require_emulation()
+        if prepared.campaign.collect.capture:
+            require_programs(["tcpdump"], "capturing packets (collect.capture)")
+
+
+def run(prepared: Prepared, folder: RunFolder) -> bool:
+    """Carry out the plan. Returns whether every trial is ok; Interrupted is raised after all is taken down."""
+    folder.write("plan.json", plan_document(prepared.campaign, prepared.trials))
+    total = prepared.campaign.rounds * len(prepared.trials)
+    with Interrupts() as interrupts, RunProgress(total) as progress, ExitStack() as stack:
+        progress.doing("building the testbed")
+        inventory = stack.enter_context(_testbed(prepared, interrupts))
+        folder.write("manifest.json", manifest(inventory, prepared.profiles))
+        sessions = stack.enter_context(_sessions(inventory, prepared.campaign.clients))
+        setting = Setting(
+            campaign=prepared.campaign,
+            app=prepared.app,
+            inventory=inventory,
+            profiles=prepared.profiles,
+            sessions=sessions,
+            interrupts=interrupts,
+            progress=progress,
+        )
+        outcomes = [_one(setting, planned, folder) for planned in prepared.trials]
+        progress.doing("taking the testbed down")
+    return all(outcomes)
+
+
+def _one(setting: Setting, planned: PlannedTrial, folder: RunFolder) -> bool:
+    trial = folder.trial(planned.name)
+    trial.enter("planned", **asked(setting, planned))
+    folder.check_space()
+    conduct(setting, planned, trial)
+    setting.progress.rounds_done((planned.index + 1) * setting.campaign.rounds)
+    outcome, reason = trial.facts["outcome"], trial.facts["reason"]
+    setting.progress.say(f"{planned.name}: {outcome}" + (f": {reason}" if reason else ""))
+    return bool(outcome == "ok")
+
+
+def _inventory(campaign: Campaign, campaign_file: Path) -> Inventory | None:
+    if campaign.testbed.kind == "emulated":
+        return None
+    if campaign.testbed.inventory is None:
+        raise CampaignError(
+            f'{campaign_file}: testbed.kind = "inventory" needs testbed.inventory. Name the inventory file there.'
+        )
+    inventory = read_inventory(campaign_file.resolve().parent / campaign.testbed.inventory)
+    if len(inventory.nodes) < campaign.clients:
+        raise CampaignError(
+            f"{campaign_file}: clients = {campaign.clients}, but {inventory.name} has {len(inventory.nodes)} nodes. "
+            "Ask for fewer clients or add nodes to the inventory."
+        )
+    for node in inventory.nodes[: campaign.clients]:
+        if missing := set(campaign.factors.interface) - set(node.interfaces):
+            raise CampaignError(
+                f"{campaign_file}: {node.name} of {inventory.name} has no {', '.join(sorted(missing))}. "
+                "Leave that interface out of factors.interface or add it to the inventory."
+            )
+    return inventory
+
+
+@contextmanager
+def _testbed(prepared: Prepared, interrupts: Interrupts) -> Iterator[Inventory]:
+    if prepared.inventory is not None:
+        yield prepared.inventory
+        return
+    campaign = prepared.campaign
+    inventory = lifecycle.up(
+        campaign.clients,
+        networks=campaign.factors.interface,
+        profiles=prepared.profiles,
+        held=False,
+        seed=campaign.seed,
+    )
+    try:
+        yield inventory
+    finally:
+        with interrupts.shield():
+            lifecycle.down(inventory.name)
+
+
+@contextmanager
+def _sessions(inventory: Inventory, clients: int) -> Iterator[Mapping[str, Session]]:
+    hosts = [inventory.server, *inventory.nodes[:clients]]
+    opened: dict[str, Session] = {}
+    try:
+        with ThreadPoolExecutor(len(hosts)) as pool:
+            for session in pool.map(lambda host: connect(inventory, host), hosts):
+                opened[session.host.name] = session
+        yield opened
+    finally:
+        for session in opened.values():
+            session.close()

@@ -1,0 +1,221 @@
+"""One trial, from the first process to the checked records: each state is on the disk before it is entered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from analysis import load, store
+from instrument.identity import ROLES
+from instrument.spool import SpoolError
+from testbed import checks
+from testbed.campaign import Campaign
+from testbed.deployment import Deployment, TrialError
+from testbed.emulation import lateness
+from testbed.emulation.lifecycle import delayer_snapshots
+from testbed.emulation.profiles import LinkProfile, Profiles
+from testbed.errors import FedprobeError
+from testbed.fetch import fetch
+from testbed.follow import Follower
+from testbed.interrupts import Interrupted, Interrupts
+from testbed.inventory import Inventory
+from testbed.plan import PlannedTrial
+from testbed.progress import RunProgress
+from testbed.run_folder import TrialFolder
+from testbed.ssh import Session
+
+INTERRUPTED = "interrupted by the user"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What all trials of a run share."""
+
+    campaign: Campaign
+    app: Path
+    inventory: Inventory
+    profiles: Profiles | None
+    sessions: Mapping[str, Session]
+    interrupts: Interrupts
+    progress: RunProgress
+
+
+def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder) -> None:
+    """Run one trial and keep what it measured, whole or marked invalid with its reason.
+
+    Raises Interrupted, after the same taking down and keeping, where the user ended it.
+    """
+    campaign, inventory = setting.campaign, setting.inventory
+    nodes = inventory.nodes[: campaign.clients]
+    deployment = Deployment(
+        inventory=inventory,
+        sessions=setting.sessions,
+        campaign=campaign,
+        trial=planned.name,
+        interface=planned.interface,
+        nodes=nodes,
+    )
+    folder.enter("starting", **asked(setting, planned))
+    reason = ""
+    before: dict[str, lateness.Snapshot] = {}
+    interrupted = False
+    try:
+        before = delayer_snapshots(inventory)
+        _measure(setting, deployment, folder, planned.index * campaign.rounds)
+    except Interrupted:
+        reason, interrupted = INTERRUPTED, True
+    except FedprobeError as error:
+        reason = str(error)
+    with setting.interrupts.shield():
+        reason = _take_down(setting, deployment, folder, before, reason)
+        _keep(setting, deployment, folder, reason)
+    if interrupted:
+        raise Interrupted
+
+
+def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
+    """What trial.json says before anything is started."""
+    campaign = setting.campaign
+    link = setting.profiles.links[planned.interface] if setting.profiles else None
+    return {
+        "name": planned.name,
+        "campaign": campaign.name,
+        "interface": planned.interface,
+        "repetition": planned.repetition,
+        "rounds": campaign.rounds,
+        "nodes": [node.name for node in setting.inventory.nodes[: campaign.clients]],
+        "outcome": "unfinished",
+        "reason": "the run ended before this trial did",
+        "link": link_rates(link) if link else None,
+        "settings": {"run_config": campaign.run_config(), "collectors": list(campaign.collect.collectors)},
+    }
+
+
+def link_rates(profile: LinkProfile) -> dict[str, Any]:
+    """The rates of a link as analysis.model.LinkRates names them."""
+    shared = profile.half_duplex_capacity_bit_per_s
+    return {
+        "interface": profile.network,
+        "client_down_bit_per_s": profile.downlink.ceil_bit_per_s,
+        "client_up_bit_per_s": profile.uplink.ceil_bit_per_s,
+        "cell_down_bit_per_s": shared or profile.downlink.capacity_bit_per_s,
+        "cell_up_bit_per_s": shared or profile.uplink.capacity_bit_per_s,
+        "half_duplex": shared is not None,
+    }
+
+
+def _measure(setting: Setting, deployment: Deployment, folder: TrialFolder, done_before: int) -> None:
+    follower = Follower(deployment, lambda state: setting.progress.rounds_done(done_before + state.round))
+    setting.progress.doing(f"{deployment.trial}: starting Flower on {len(deployment.nodes)} nodes, collectors")
+    deployment.prepare()
+    deployment.start_superlink()
+    deployment.start_supernodes()
+    deployment.start_collectors()
+    follower.wait_registered(len(deployment.nodes))
+    setting.progress.doing(
+        f"{deployment.trial}: running {setting.campaign.rounds} rounds over {deployment.interface}"
+    )
+    folder.enter("running")
+    run_id = deployment.submit(setting.app)
+    folder.add(run_id=run_id)
+    follower.wait_finished()
+    status = deployment.run_status(run_id)
+    folder.add(flower_status=status)
+    if status != "finished:completed":
+        raise TrialError(f"Flower says {status} of the run. The SuperLink's log is in the trial's folder.")
+
+
+def _take_down(
+    setting: Setting,
+    deployment: Deployment,
+    folder: TrialFolder,
+    before: Mapping[str, lateness.Snapshot],
+    reason: str,
+) -> str:
+    """End every process; what went wrong here is the trial's reason unless it has one."""
+    setting.progress.doing(f"{deployment.trial}: stopping")
+    try:
+        folder.enter("stopping")
+    finally:  # a full disk must not leave processes on the hosts
+        deployment.stop()
+    problems = list(deployment.not_ended)
+    try:
+        folder.add(emulator=_emulator_facts(setting, deployment.interface, before))
+    except (FedprobeError, ValueError, OSError) as error:
+        problems.append(str(error))
+    return reason or "; ".join(problems)
+
+
+def _emulator_facts(setting: Setting, interface: str, before: Mapping[str, lateness.Snapshot]) -> dict[str, Any]:
+    emulator = setting.inventory.emulator
+    if emulator is None:
+        return {}
+    network = emulator.networks[interface]  # type: ignore[index]
+    facts: dict[str, Any] = {"kind": network.delay_element, "congestion_control": emulator.congestion_control}
+    if interface not in before:
+        return facts
+    after = delayer_snapshots(setting.inventory)[interface]
+    late = lateness.between(before[interface], after)
+    return {
+        **facts,
+        "scheduler": after.scheduler,
+        "packets": late.packets,
+        "dropped": late.dropped,
+        "overruns": late.overruns,
+        "delay_late_mean_s": _seconds(late.mean_ns),
+        "delay_late_p99_s": _seconds(late.p99_ns),
+        "delay_late_max_s": _seconds(late.max_ns),
+    }
+
+
+def _seconds(nanoseconds: float | None) -> float | None:
+    return None if nanoseconds is None else nanoseconds / 1e9
+
+
+def _keep(setting: Setting, deployment: Deployment, folder: TrialFolder, reason: str) -> None:
+    """Fetch, verify, store and check; a trial without a reason against it is ok."""
+    setting.progress.doing(f"{deployment.trial}: fetching and checking records")
+    folder.enter("fetching", reason=reason)
+    problems = fetch(deployment, folder)
+    folder.enter("storing")
+    found: list[checks.Check] = []
+    facts: dict[str, Any] = {}
+    try:
+        records = load.load_spools(folder.spool)
+        store.write(records, folder.records)
+        found = checks.all_checks(records, _devices(deployment), _dialled(deployment))
+        facts = {"settings": {**folder.facts["settings"], **_conditions(setting, records)}}
+    except (SpoolError, store.StoreError, OSError) as error:
+        problems.append(str(error))
+    reason = reason or "; ".join(problems)
+    folder.enter(
+        "done", outcome="invalid" if reason else "ok", reason=reason, checks=checks.as_documents(found), **facts
+    )
+
+
+def _devices(deployment: Deployment) -> list[checks.Devices]:
+    return [
+        checks.Devices(
+            node=node.name,
+            by_network={network: one.device for network, one in node.interfaces.items()},
+            interface=deployment.interface,
+        )
+        for node in deployment.nodes
+    ]
+
+
+def _dialled(deployment: Deployment) -> list[str]:
+    return [str(node.interfaces[deployment.interface].address) for node in deployment.nodes]  # type: ignore[index]
+
+
+def _conditions(setting: Setting, records: load.Records) -> dict[str, Any]:
+    """Conditions as the processes themselves recorded them: priorities that were set, the server's processors."""
+    asked_for = setting.campaign.priorities
+    flower = [segment.header for segment in records.segments if segment.header.role in ROLES]
+    kept = all(header.nice == asked_for[header.role] for header in flower if header.role in asked_for)
+    nice: dict[str, Sequence[int]] = {
+        role: sorted({header.nice for header in flower if header.role == role}) for role in ROLES
+    }
+    return {"priorities": kept and bool(asked_for), "nice": {role: values for role, values in nice.items() if values}}

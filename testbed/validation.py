@@ -1,0 +1,61 @@
+"""Turns pydantic's findings into sentences: the place, what is wrong, the nearest right name, what to do."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+
+def explained(error: ValidationError, root: type[BaseModel]) -> str:
+    """All findings of one validation, parted by semicolons; what only follows from another is left out."""
+    findings = error.errors()
+    places = [finding["loc"] for finding in findings]
+    first = [finding for finding in findings if not _has_deeper(finding["loc"], places)]
+    return "; ".join(_explained_one(finding, root) for finding in first)
+
+
+def _has_deeper(place: tuple[int | str, ...], places: Sequence[tuple[int | str, ...]]) -> bool:
+    return any(len(other) > len(place) and other[: len(place)] == place for other in places)
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that is not known: the nearest known one, else all of them."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)  # 4g is near 5g
+    return f"Did you mean {near[0]}?" if near else f"Expected one of {', '.join(names)}."
+
+
+def _explained_one(finding: Any, root: type[BaseModel]) -> str:
+    place = ".".join(str(part) for part in finding["loc"] if part != "[key]")
+    if finding["type"] == "extra_forbidden":
+        return f"unknown key {place}. {nearest(str(finding['loc'][-1]), _keys_at(finding['loc'][:-1], root))}"
+    if finding["type"] == "missing":
+        return f"{place} is missing. Add it."
+    if finding["type"] == "literal_error":
+        choices = [choice.strip("' ") for choice in finding["ctx"]["expected"].replace(" or ", ", ").split(",")]
+        return f"{place} = {finding['input']!r} is not known. {nearest(str(finding['input']), choices)}"
+    value = "" if isinstance(finding["input"], dict) else f" = {finding['input']!r}"
+    message = finding["msg"].removeprefix("Value error, ").replace("Input should", "must")
+    return f"{place or 'the file'}{value}: {message[:1].lower()}{message[1:].rstrip('.')}. Correct the file."
+
+
+def _keys_at(place: Sequence[int | str], root: type[BaseModel]) -> list[str]:
+    model = root
+    for part in place:
+        found = _model_of(model.model_fields[part].annotation) if part in model.model_fields else None
+        model = found or model
+    return [item.alias or name for name, item in model.model_fields.items()]
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in typing.get_args(annotation):
+        found = _model_of(argument)
+        if found is not None:
+            return found
+    return None

@@ -1,0 +1,37 @@
+"""Headless Chromium without a network, and the trials that tests/analysis makes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+sys.path.append(str(Path(__file__).resolve().parent.parent / "analysis"))
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium; the tests that need it are skipped, or fail where REQUIRE names browser."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser")
+    if program is None:
+        if "browser" in os.environ.get("REQUIRE", "").split(","):
+            pytest.fail("REQUIRE names browser, and no chromium is on PATH")
+        pytest.skip("no chromium on PATH: apt-get install chromium")
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=[*FLAGS])
+        yield browser
+        browser.close()

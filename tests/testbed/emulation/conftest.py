@@ -1,0 +1,77 @@
+"""One testbed for the tests that only look at it, and a state folder of the tests' own."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testbed.capabilities import require_emulation
+from testbed.emulation import lifecycle, ownership
+from testbed.errors import MissingCapabilityError
+from testbed.inventory import Inventory
+from testbed.ssh import Session, connect
+
+TRAFFIC = str(Path(__file__).with_name("traffic.py"))
+
+
+class Hosts:
+    """Sessions to the hosts of an inventory, opened when first used."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self.inventory = inventory
+        self._sessions: dict[str, Session] = {}
+
+    def __getitem__(self, name: str) -> Session:
+        if name not in self._sessions:
+            self._sessions[name] = connect(self.inventory, self.inventory.host(name))
+        return self._sessions[name]
+
+    def close(self) -> None:
+        for session in self._sessions.values():
+            session.close()
+
+    def traffic(self, name: str, *arguments: str) -> object:
+        """What a function of traffic.py returns on a host."""
+        argv = [self.inventory.host(name).python, TRAFFIC, *arguments]
+        return json.loads(self[name].check(argv, timeout_s=60))
+
+    def start_traffic(self, name: str, output: str, *arguments: str) -> int:
+        argv = [self.inventory.host(name).python, TRAFFIC, *arguments]
+        folder = self.inventory.host(name).work_folder
+        return self[name].start(argv, stdout=f"{folder}/{output}", stderr=f"{folder}/{output}.err")
+
+
+@pytest.fixture(scope="session")
+def able() -> None:
+    """Skip where this machine cannot carry a testbed; fail where REQUIRE says that it must."""
+    try:
+        require_emulation()
+    except MissingCapabilityError as error:
+        if "netns" in os.environ.get("REQUIRE", ""):
+            raise
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def hosts(able: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
+    """A testbed of three Pis on all networks."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(ownership.STATE_VARIABLE, str(tmp_path_factory.mktemp("state")))
+        inventory = lifecycle.up(3, seed=23)
+    found = Hosts(inventory)
+    try:
+        yield found
+    finally:
+        found.close()
+        lifecycle.down(inventory.name)
+
+
+@pytest.fixture
+def state(able: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """State folders below this one, for this test alone."""
+    monkeypatch.setenv(ownership.STATE_VARIABLE, str(tmp_path))
+    return tmp_path
