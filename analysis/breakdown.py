@@ -1,8 +1,10 @@
 """Rounds, and what each instant of a round is charged to.
 
-The rule: a round has two parts, train and evaluate. In each the critical message is the one that was collected
-last. An instant between the part's configure and its aggregate is charged to the first phase of that message, in
-the order of `instrument.phases`, that covers it; an instant that none covers is charged to "residual". A node
+The rule: a round has two parts, train and evaluate. In each the critical message is the one whose reply was stored
+last: of several that one poll of the Grid collects, it is the one that the poll was waited for. An instant between
+the part's configure and its aggregate is charged to the first phase of that message, in the order of
+`instrument.phases`, that covers it, else to the collecting of another reply; an instant that none covers is charged
+to "residual". A node
 handles one message at a time: while the critical message waited for an earlier one of its node, the instant is
 charged to that one's phases. So the charges tile the round exactly and nothing can hide.
 """
@@ -40,7 +42,7 @@ def _round(number: int, pairs: Sequence[tuple[JoinedMessage, MessageTimes]], axi
         round=number,
         interval=interval,
         t_r_s=t_r_s(messages),
-        charges=charges(interval, chains),
+        charges=charges(interval, chains, _collected(messages)),
         critical_nodes=[chain[-1].node for chain in chains],
         complete=all(message.outcome == "ok" for message in messages),
         straggler=straggler(messages),
@@ -68,9 +70,22 @@ def _server_side(intervals: Mapping[str, Interval]) -> Interval:
 
 
 def critical_message(messages: Sequence[MessageTimes]) -> MessageTimes | None:
-    """The message that its part of the round waited for: the one collected last; None where none was collected."""
+    """The message that its part of the round waited for: the one stored last; None where none was collected.
+
+    An error that Flower made itself was never stored: it counts from the begin of its collection.
+    """
     collected = [message for message in messages if "collect" in message.intervals]
-    return max(collected, key=lambda message: message.intervals["collect"].end_ns, default=None)
+    return max(collected, key=_there_ns, default=None)
+
+
+def _there_ns(message: MessageTimes) -> tuple[int, int]:
+    """When a collected reply was there to be collected; of two at once the one collected later counts."""
+    collect, store = message.intervals["collect"], message.intervals.get("store")
+    return (collect.start_ns if store is None else store.end_ns, collect.end_ns)
+
+
+def _collected(messages: Sequence[MessageTimes]) -> list[Interval]:
+    return [message.intervals["collect"] for message in messages if "collect" in message.intervals]
 
 
 def chain_of(critical: MessageTimes, part: Sequence[MessageTimes]) -> list[MessageTimes]:
@@ -87,8 +102,13 @@ def chain_of(critical: MessageTimes, part: Sequence[MessageTimes]) -> list[Messa
     return [*sorted(earlier, key=lambda message: message.intervals["wait_downlink"].end_ns), critical]
 
 
-def charges(interval: Interval, parts: Sequence[Sequence[MessageTimes]]) -> list[Charge]:
-    """The round's interval, tiled by the phases of each part's critical messages, one after the other."""
+def charges(
+    interval: Interval, parts: Sequence[Sequence[MessageTimes]], collected: Sequence[Interval] = ()
+) -> list[Charge]:
+    """The round's interval, tiled by the phases of each part's critical messages, one after the other.
+
+    `collected` are the collections of all replies: what the critical message's own phases leave of them is theirs.
+    """
     steps = [(message, _held_until(chain, place)) for chain in parts for place, message in enumerate(chain)]
     starts = [_server_side(chain[0].intervals).start_ns for chain in parts[1:]]
     part_ends = iter([*starts, interval.end_ns])
@@ -98,6 +118,7 @@ def charges(interval: Interval, parts: Sequence[Sequence[MessageTimes]]) -> list
         until_ns = next(part_ends) if held_ns is None else held_ns
         window = Interval(cursor, min(max(cursor, until_ns), interval.end_ns))
         layers = [(name, message.intervals[name]) for name in PHASES if name in message.intervals]
+        layers += [("collect", other) for other in collected]
         found += [
             Charge(phase=phase, interval=tile, node="" if phase == RESIDUAL else message.node)
             for phase, tile in tiled(window, layers, RESIDUAL)

@@ -17,7 +17,7 @@ from analysis.load import SegmentRecords
 from analysis.model import Interval, MessageTimes, Transfer
 from analysis.offsets import ClockMap
 from analysis.timeline import Axis
-from analysis.transfers import downlink, uplink
+from analysis.transfers import downlink, in_servers_kernel_ns, uplink
 from instrument.phases import PHASES, function_phase
 from instrument.records import Rpc, Span
 
@@ -170,9 +170,7 @@ def _returning(side: NodeSide, node: ClockMap, app: ClockMap, up: Transfer | Non
     phases["ctrl_uplink"] = between(asked_ns, up.interval.start_ns)
     phases["uplink"] = up.interval
     answers = [rpc.server_response_mono_ns for rpc in side.push_objects if rpc.server_response_mono_ns is not None]
-    last_bytes = [
-        rpc.server_last_byte_mono_ns for rpc in side.push_objects if rpc.server_last_byte_mono_ns is not None
-    ]
+    last_bytes = [arrived for rpc in side.push_objects if (arrived := in_servers_kernel_ns(rpc)) is not None]
     if answers and last_bytes:
         phases["store"] = between(max(last_bytes), max(answers))
     return phases

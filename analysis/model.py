@@ -59,7 +59,8 @@ class Transfer:
     transfer among the others that overlap it, `alone_bound_s` its least time with the link to itself (None where the
     link's rates are unknown). `busy` are the stretches
     with an object under way, `busy_bytes` the payload of each. `attempts` counts requests made for the objects:
-    more than `objects` where some failed or came too early.
+    more than `objects` where some failed or came too early. `read_late_s` is how long the last bytes of objects lay
+    in the receiver's kernel before its application read them, added up: no part of the times above.
     `alternatives` holds what other definitions would give, by name, in seconds.
     """
 
@@ -85,6 +86,7 @@ class Transfer:
     one_host_whole_s: float | None = None
     one_host_whole_error_s: float | None = None
     alone_bound_s: float | None = None
+    read_late_s: float = 0.0
 
     @property
     def over_bound(self) -> float | None:

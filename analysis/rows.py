@@ -37,6 +37,7 @@ DEFINITIONS: Mapping[str, str] = {
     "whole": "first header to last byte",
     "one_host": "bytes under way, by one host's clock",
     "one_host_whole": "first header to last byte, by one host's clock",
+    "to_application_read": "first header to the application's read of the last byte",
     "bound": "the physical bound",
     "biggest_object_two_ended": "the biggest object alone",
     "send_returned": "until send() returned",

@@ -15,6 +15,7 @@ from analysis.intervals import merged
 from analysis.load import Records, SegmentRecords
 from analysis.model import ClockFit, Interval
 from analysis.offsets import IDENTITY, ClockMap, FourStamps, fitted
+from instrument.clock import short_id
 from instrument.records import Exchange, Rpc
 
 SMALL_BYTES = 4096  # request and response together: three segments on the wire at most
@@ -119,7 +120,7 @@ def request_exchanges(segments: Iterable[SegmentRecords], reference: str) -> lis
     """The exchanges that rode on small requests, those left out that ran while the same process moved a model."""
     found = []
     for segment in segments:
-        answered = [rpc for rpc in segment.of(Rpc) if rpc.server_clock == reference]
+        answered = [rpc for rpc in segment.of(Rpc) if rpc.server_clock == short_id(reference)]
         large = [rpc for rpc in answered if _bytes(rpc) >= LARGE_BYTES]
         busy = merged(Interval(rpc.start_mono_ns, rpc.end_mono_ns) for rpc in large)
         for rpc in answered:

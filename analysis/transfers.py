@@ -4,6 +4,9 @@ Three views of an object's time on the way, nested by construction: `shortest` b
 a header, `longest` by one trip too much; both are read on one clock. `two_ended` begins on one host and ends on
 the other, so it is exact but for the clocks; `one_host` is the same stretch on the client's clock, where the
 message's own requests put the server's stamps. The truth lies between shortest and longest.
+
+A transfer ends when its last byte is in the receiving host's kernel. Where the application read it later and the
+kernel tells how much, that is the application's time: `read_late_s`, no part of the transfer.
 """
 
 from __future__ import annotations
@@ -34,6 +37,7 @@ class ObjectOnTheWay:
     payload_bytes: int
     stamped: bool
     local_port: int | None
+    late_ns: int
 
 
 def uplink(side: NodeSide, node: ClockMap, outcome: str) -> Transfer | None:
@@ -95,7 +99,7 @@ def _answered(rpc: Rpc) -> bool:
 
 def _upward(rpc: Rpc, node: ClockMap, bracket: Bracket | None) -> ObjectOnTheWay:
     sent, response = rpc.headers_sent_mono_ns, rpc.response_mono_ns
-    arrived, last_byte = rpc.server_arrive_mono_ns, rpc.server_last_byte_mono_ns
+    arrived, last_byte = rpc.server_arrive_mono_ns, in_servers_kernel_ns(rpc)
     assert sent is not None
     assert response is not None
     stamped = arrived is not None and last_byte is not None and rpc.server_response_mono_ns is not None
@@ -104,7 +108,7 @@ def _upward(rpc: Rpc, node: ClockMap, bracket: Bracket | None) -> ObjectOnTheWay
         one_host, two_ended = longest, _on_axis(longest, node)
     else:
         longest = between(sent, response - (rpc.server_response_mono_ns - last_byte))
-        shortest = Interval(arrived, last_byte)
+        shortest = between(arrived, last_byte)
         two_ended = between(node.at(sent), last_byte) if node.anchors else _on_axis(longest, node)
         one_host = longest if bracket is None else Interval(sent, max(sent, bracket.on_client(last_byte)))
     return ObjectOnTheWay(
@@ -115,7 +119,14 @@ def _upward(rpc: Rpc, node: ClockMap, bracket: Bracket | None) -> ObjectOnTheWay
         payload_bytes=rpc.request_bytes,
         stamped=stamped,
         local_port=rpc.local_port,
+        late_ns=1_000_000 * (rpc.server_late_ms or 0),
     )
+
+
+def in_servers_kernel_ns(rpc: Rpc) -> int | None:
+    """When a request's last byte had come to the server's host; None where the server returned no stamps."""
+    read_ns = rpc.server_last_byte_mono_ns
+    return None if read_ns is None else read_ns - 1_000_000 * (rpc.server_late_ms or 0)
 
 
 def _downward(rpc: Rpc, node: ClockMap, bracket: Bracket | None) -> ObjectOnTheWay:
@@ -124,8 +135,9 @@ def _downward(rpc: Rpc, node: ClockMap, bracket: Bracket | None) -> ObjectOnTheW
     assert sent is not None
     assert response is not None
     assert read is not None
+    read = max(sent, read - 1_000_000 * (rpc.late_ms or 0))
     stamped = arrived is not None and answered is not None
-    shortest = Interval(response, read)
+    shortest = between(response, read)
     if arrived is None or answered is None:
         longest, one_host, two_ended = Interval(sent, read), shortest, _on_axis(shortest, node)
     else:
@@ -140,6 +152,7 @@ def _downward(rpc: Rpc, node: ClockMap, bracket: Bracket | None) -> ObjectOnTheW
         payload_bytes=rpc.response_bytes,
         stamped=stamped,
         local_port=rpc.local_port,
+        late_ns=1_000_000 * (rpc.late_ms or 0),
     )
 
 
@@ -187,8 +200,11 @@ def _transfer(
         local_ports=sorted({item.local_port for item in objects if item.local_port is not None}),
         two_ended_s=two_ended_s,
         estimator="two-ended" if exact else "one-host",
+        read_late_s=sum(item.late_ns for item in objects) / 1e9,
         alternatives={
             "two_ended_whole": interval.seconds,
+            "to_application_read": (max(item.two_ended.end_ns + item.late_ns for item in objects) - interval.start_ns)
+            / 1e9,
             "active": two_ended_s,
             "one_host": one_host.active_s,
             "biggest_object_two_ended": biggest.two_ended.seconds,

@@ -26,7 +26,7 @@ _ORDERED = (
     Phase("ctrl_downlink", "that PullMessages sent to the server starts sending the first object", "both"),
     Phase(
         "downlink",
-        "server starts sending the first object to the last byte of the last is read",
+        "server starts sending the first object to the last byte of the last is at the node",
         "both",
         "t_d",
     ),
@@ -42,8 +42,10 @@ _ORDERED = (
     Phase("stage_out", "ClientApp to SuperNode (loopback copy)", "client"),
     Phase("wait_uplink", "reply ready in the SuperNode to PushMessages sent (framework polling)", "client"),
     Phase("ctrl_uplink", "PushMessages sent to the first object's request headers", "client"),
-    Phase("uplink", "first object's request headers sent to the last object's last byte read", "both", "t_u"),
-    Phase("store", "last byte received to stored", "server"),
+    Phase(
+        "uplink", "first object's request headers sent to the last byte of the last is at the server", "both", "t_u"
+    ),
+    Phase("store", "last byte received to read and stored", "server"),
     Phase("wait_collect", "stored to the ServerApp's pull of this reply starts", "server"),
     Phase("collect", "ServerApp's pull of this reply, start to end", "server"),
     Phase("aggregate", "strategy's aggregate_* start to end", "server", "t_a"),

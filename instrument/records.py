@@ -74,7 +74,10 @@ class Rpc:
     """One attempt of one request, seen by its client; `server_*` are the server's own readings of its own clock.
 
     Moments in order: start, (connect), headers_sent, body_sent (handed to the kernel: not the network),
-    response (response headers complete), body_read, end.
+    response (response headers complete), body_read, end. `late_ms` is how long the response's last bytes had lain in
+    the kernel at `body_read`, `server_late_ms` the request's at `server_last_byte`: by the kernel's count of whole
+    ticks, 0 where that is less than two of them, None where the kernel does not tell.
+    `server_clock` is the `clock.short_id` of the server's clock.
     """
 
     kind: ClassVar[str] = "rpc"
@@ -110,11 +113,16 @@ class Rpc:
     server_first_byte_mono_ns: int | None = None
     server_last_byte_mono_ns: int | None = None
     server_response_mono_ns: int | None = None
+    server_late_ms: int | None = None
+    late_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serve:
-    """One request, seen by its server: arrival, first and last body byte read, response start and end."""
+    """One request, seen by its server: arrival, first and last body byte read, response start and end.
+
+    `late_ms` is how long the last byte had lain in the kernel when it was read, as in `Rpc`.
+    """
 
     kind: ClassVar[str] = "serve"
     request: int
@@ -130,6 +138,7 @@ class Serve:
     response_bytes: int = 0
     status: int | None = None
     error: str | None = None
+    late_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

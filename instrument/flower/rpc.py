@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
+from instrument.flower.arrival import age_of_last_data_ns, late_ms
 from instrument.flower.serve import HEADER
 from instrument.flower.session import probe
 from instrument.probe import described
@@ -28,14 +29,8 @@ MOMENTS = {
     "http11.receive_response_headers.complete": "response_mono_ns",
     "http11.receive_response_body.complete": "body_read_mono_ns",
 }
-# the response header's parts in order; the server's clock follows them
-STAMPS = (
-    "server_request",
-    "server_arrive_mono_ns",
-    "server_first_byte_mono_ns",
-    "server_last_byte_mono_ns",
-    "server_response_mono_ns",
-)
+# the response header's stamps that count from the arrival, in order
+AFTER_ARRIVAL = ("server_first_byte_mono_ns", "server_last_byte_mono_ns", "server_response_mono_ns")
 SMALL_RESPONSE_BYTES = 256  # an answer without an object is this small; a larger one carries its object
 
 
@@ -65,7 +60,8 @@ class RecordingInterceptor:
             raise
         finally:
             end, thread = now(), threading.get_native_id()
-            port = _local_port(response)  # asked now: the socket may be gone by the time the record is made
+            # asked now: the socket may be gone by the time the record is made
+            port, late = _local_port(response), _late_ms(response, moments.get("body_read_mono_ns"), now)
             probe().emit(
                 lambda: _record(
                     context,
@@ -76,6 +72,7 @@ class RecordingInterceptor:
                     end=end,
                     thread=thread,
                     port=port,
+                    late=late,
                 )
             )
 
@@ -90,6 +87,7 @@ def _record(
     end: int,
     thread: int,
     port: int | None,
+    late: int | None,
 ) -> Rpc:
     request = context.request
     values: dict[str, Any] = {**moments, **_named(context.message), **_stamps(response)}
@@ -107,6 +105,7 @@ def _record(
         error=failure,
         thread=thread,
         local_port=port,
+        late_ms=late,
         **values,
     )
 
@@ -116,6 +115,17 @@ def _local_port(response: Any) -> int | None:
         return int(response.extensions["network_stream"].get_extra_info("client_addr")[1])
     except Exception:  # no connection, no port; the record says None
         return None
+
+
+def _late_ms(response: Any, body_read_ns: int | None, now: Callable[[], int]) -> int | None:
+    """How long the response's last bytes had lain in the kernel when they were read."""
+    if response is None or body_read_ns is None:
+        return None
+    try:
+        age_ns = age_of_last_data_ns(response.extensions["network_stream"].get_extra_info("socket"))
+    except Exception:  # no connection any more: the record says None
+        return None
+    return None if age_ns is None else late_ms(age_ns - (now() - body_read_ns))
 
 
 def _named(message: Any) -> dict[str, Any]:
@@ -157,12 +167,14 @@ def _stamps(response: Any) -> dict[str, Any]:
     text = response.headers.get(HEADER) if response is not None else None
     if not text:
         return {}
-    *stamps, clock = text.split(";")
     try:
-        read = {key: int(value) for key, value in zip(STAMPS, stamps, strict=True) if value}
+        number, arrived, *after, late, clock = text.split(";")
+        found: dict[str, Any] = {"server_clock": clock, "server_request": int(number)}
+        found["server_arrive_mono_ns"] = arrive_ns = int(arrived)
+        found |= {key: arrive_ns + int(text) for key, text in zip(AFTER_ARRIVAL, after, strict=True) if text}
+        return found | ({"server_late_ms": int(late)} if late else {})
     except ValueError:  # a server whose probe is of another version: the client's own moments still count
         return {}
-    return {"server_clock": clock, **read}
 
 
 def _answered(method: str, content: bytes) -> dict[str, Any]:

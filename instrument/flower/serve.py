@@ -1,7 +1,8 @@
 """Server side of a request: an ASGI wrapper that stamps arrival, body and response, and returns its stamps.
 
-The stamps travel in one response header, `x-fedprobe`: request number, then arrival, first body byte, last body
-byte and response start in nanoseconds of the server's monotonic clock, then that clock's id, parted by `;`.
+The stamps travel in one response header, `x-fedprobe`, parted by `;`: request number; arrival in nanoseconds of the
+server's monotonic clock; first body byte, last body byte and response start in nanoseconds after the arrival; how
+many milliseconds the last byte had lain in the kernel unread; the clock's short id. What is not known is empty.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from types import ModuleType
 from typing import Any
 
-from instrument.clock import this_clock
+from instrument.clock import short_id, this_clock
+from instrument.flower.arrival import age_of_last_data_ns, late_ms
 from instrument.flower.session import probe
 from instrument.probe import described
 from instrument.records import Serve
@@ -31,7 +33,7 @@ class StampingApp:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._clock = str(this_clock())
+        self._clock = short_id(str(this_clock()))
         self._numbers = itertools.count(1)
 
     def __getattr__(self, name: str) -> Any:
@@ -67,10 +69,13 @@ class _Exchange:
         self.response_end: int | None = None
         self.request_bytes = 0
         self.response_bytes = 0
+        self.late_ms: int | None = None
         self.status: int | None = None
         self.error: str | None = None
 
     def receiving(self, receive: Receive) -> Receive:
+        connection = _socket_of(receive)
+
         async def receive_stamped() -> Event:
             event = await receive()
             if event["type"] == "http.request":
@@ -79,6 +84,7 @@ class _Exchange:
                 self.request_bytes += len(event.get("body", b""))
                 if not event.get("more_body", False):
                     self.last_byte = now
+                    self.late_ms = late_ms(age_of_last_data_ns(connection))
             return event
 
         return receive_stamped
@@ -97,8 +103,9 @@ class _Exchange:
         return send_stamped
 
     def _header(self) -> bytes:
-        stamps = (self.number, self.arrive, self.first_byte, self.last_byte, self.response)
-        return ";".join([*("" if stamp is None else str(stamp) for stamp in stamps), self.clock]).encode()
+        after = (stamp and stamp - self.arrive for stamp in (self.first_byte, self.last_byte, self.response))
+        parts = (self.number, self.arrive, *after, self.late_ms, self.clock)
+        return ";".join("" if part is None else str(part) for part in parts).encode()
 
     def record(self) -> Callable[[], Serve]:
         peer, port = self.scope.get("client") or ("", 0)
@@ -116,7 +123,14 @@ class _Exchange:
             response_bytes=self.response_bytes,
             status=self.status,
             error=self.error,
+            late_ms=self.late_ms,
         )
+
+
+def _socket_of(receive: Receive) -> Any:
+    """The connection's socket, by way of uvicorn's own `receive`; None behind another server or a middleware."""
+    transport = getattr(getattr(receive, "__self__", None), "transport", None)
+    return None if transport is None else transport.get_extra_info("socket")
 
 
 def hook_uvicorn_config(module: ModuleType) -> None:

@@ -96,10 +96,26 @@ def test_an_instant_goes_to_the_first_phase_and_a_gap_to_the_residual() -> None:
     assert found[3] == Charge(phase=RESIDUAL, interval=Interval(60, 65), node="")
 
 
-def test_the_critical_message_is_the_one_collected_last() -> None:
-    early, late = (message({"collect": Interval(at, at + 5)}, node=f"pi{at}") for at in (1, 7))
+def test_the_critical_message_is_the_one_that_was_stored_last() -> None:
+    early, late = (
+        message({"store": Interval(at, at + 5), "collect": Interval(30 - at, 31 - at)}, node=f"pi{at}")
+        for at in (1, 7)
+    )
     assert critical_message([late, early, message({"train": Interval(0, 99)})]) is late
     assert critical_message([message({})]) is None
+
+
+def test_an_error_that_was_never_stored_counts_from_its_collection() -> None:
+    stored = message({"store": Interval(1, 5), "collect": Interval(8, 9)})
+    failed = message({"collect": Interval(60, 61)}, node="pi2")
+    assert critical_message([failed, stored]) is failed
+
+
+def test_the_collecting_of_another_reply_is_no_residual() -> None:
+    """One poll brings two replies: the last to be stored is collected first."""
+    critical = message({"store": Interval(0, 5), "wait_collect": Interval(5, 10), "collect": Interval(10, 20)})
+    found = charges(Interval(0, 40), [[critical]], [Interval(10, 20), Interval(20, 33)])
+    assert [(charge.phase, charge.interval.end_ns) for charge in found][-2:] == [("collect", 33), (RESIDUAL, 40)]
 
 
 def test_a_message_waits_for_the_earlier_ones_of_its_own_node() -> None:

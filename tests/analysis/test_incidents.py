@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scene_checks import ALL_KINDS, FACTS, analysed, assert_closes, assert_true, by_id
@@ -165,3 +166,28 @@ def test_whatever_happens_the_truth_is_within_the_error_and_rounds_close(
         assert made.complete == all(m.outcome == "ok" for m in trial.messages if m.round == made.round)
     if not any(incident.kind in {"lost", "killed"} for incident in incidents):
         assert_closes(trial, scene)
+
+
+def test_bytes_that_were_read_late_are_the_applications_time_and_not_the_networks() -> None:
+    scene = Scene(nodes=hosts(2, shift_s=9))
+    late_ms = 40
+
+    def read_late(record: object) -> object:
+        if not isinstance(record, Rpc) or "Fleet" not in record.method or not record.object_id:
+            return record
+        if record.method.endswith("PushObject"):
+            read_ns = record.server_last_byte_mono_ns + late_ms * MS
+            return replace(record, server_last_byte_mono_ns=read_ns, server_late_ms=late_ms)
+        return replace(record, body_read_mono_ns=record.body_read_mono_ns + late_ms * MS, late_ms=late_ms)
+
+    late = [
+        replace(segment, records=tuple(read_late(record) for record in segment.records))
+        for segment in scene.records().segments
+    ]
+    before, after = analysed(scene), analyse(Records(segments=late), FACTS)
+    for prompt, slow in zip(before.messages, after.messages, strict=True):
+        assert slow.intervals == prompt.intervals
+        for one, other in ((prompt.uplink, slow.uplink), (prompt.downlink, slow.downlink)):
+            assert (other.interval, other.active_s) == (one.interval, one.active_s)
+            assert other.read_late_s == other.objects * late_ms / 1e3
+            assert other.alternatives["to_application_read"] == pytest.approx(one.whole_s + late_ms / 1e3, abs=1e-9)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from analysis.load import SegmentRecords
+from instrument.clock import short_id
 from instrument.records import End, Record, Reply, Rpc, Segment, Sleep, Span
 
 MS = 1_000_000
@@ -63,7 +64,7 @@ class Writer:
             response_mono_ns=self.at(response),
             body_read_mono_ns=self.at(read),
             end_mono_ns=self.at(read),
-            server_clock=server.clock,
+            server_clock=short_id(server.clock),
             server_arrive_mono_ns=server.reads(arrived),
             server_first_byte_mono_ns=server.reads(arrived),
             server_last_byte_mono_ns=server.reads(last),

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from analysis.rules.transfers import differences
+from analysis.trial import load_trial
 from tests.campaign.conftest import Ran, fedprobe
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(900)]
@@ -71,10 +73,12 @@ def test_every_message_was_measured(report: dict[str, Any]) -> None:
 def test_uplinks_stand_to_their_bounds_as_physics_and_the_queues_allow(report: dict[str, Any]) -> None:
     bound = {network: report["over_bound"][network]["uplink"]["mean"] for network in NETWORKS}
     assert 0.98 <= bound["5g"] <= 1.20
-    assert 0.98 <= bound["wifi"] <= 1.6
+    assert 0.98 <= bound["wifi"] <= 1.5
     uplink = {network: report["phases"][network]["uplink_active"]["mean_s"] for network in NETWORKS}
-    assert uplink["ethernet"] < uplink["wifi"] < uplink["5g"]
-    assert 2.5 <= report["ratios"]["uplink_active"]["5g/wifi"]["ratio"] <= 9
+    assert uplink["ethernet"] <= 0.25
+    assert uplink["ethernet"] < 0.6 * uplink["wifi"]
+    assert report["ratios"]["uplink_active"]["5g/ethernet"]["ratio"] >= 8
+    assert 3 <= report["ratios"]["uplink_active"]["5g/wifi"]["ratio"] <= 9
 
 
 def test_every_round_closes(report: dict[str, Any]) -> None:
@@ -84,18 +88,15 @@ def test_every_round_closes(report: dict[str, Any]) -> None:
 
 
 def test_both_estimators_agree(quickstart_run: Ran) -> None:
-    from analysis.trial import load_trial
-
+    """On the whole message within 5 % or 15 ms; on active, where each stretch has an error, within their bounds."""
     for folder in sorted((quickstart_run.folder / "trials").iterdir()):
         for message in load_trial(folder).messages:
             for transfer in (message.uplink, message.downlink):
                 assert transfer is not None
-                assert transfer.one_host_s is not None
-                allowed = max(0.05 * transfer.active_s, 0.015)
-                if (
-                    folder.name.split("-")[1] != "ethernet"
-                ):  # there, scheduling on few cores is larger than the transfer
-                    assert abs(transfer.active_s - transfer.one_host_s) <= allowed, (folder.name, message.node)
+                where = (folder.name, message.node, message.round, transfer.direction)
+                (_, active_s, allowed_s, _), (_, whole_s, _, length_s) = differences(transfer)
+                assert abs(whole_s) <= max(0.05 * length_s, 0.015), where
+                assert abs(active_s) <= allowed_s, where
 
 
 def test_the_model_is_the_same_on_every_network_and_differs_every_round(report: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from instrument.clock import ManualClock
+from instrument.clock import ManualClock, short_id, this_clock
 from instrument.flower import rpc, serve, server_app, session, sleeps, spans
 from instrument.probe import Probe
 from instrument.records import Fault, Record, Rpc, Score, Serve, Sleep, Span
@@ -254,7 +254,7 @@ def response(header: str | None = None) -> SimpleNamespace:
 
 
 def test_a_request_passes_through_with_its_moments(probe: Collecting) -> None:
-    answer = response("7;110;120;130;140;monotonic/boot/1")
+    answer = response("7;110;10;20;30;12;0123abcd")
 
     def send(asked):
         probe.clock.advance(5)
@@ -267,12 +267,13 @@ def test_a_request_passes_through_with_its_moments(probe: Collecting) -> None:
     (record,) = probe.of(Rpc)
     assert (record.start_mono_ns, record.headers_sent_mono_ns, record.end_mono_ns) == (100, 105, 111)
     assert (record.request_bytes, record.response_bytes, record.run_id) == (5, 3, "23")
-    assert (record.server, record.server_request, record.server_clock) == ("10.0.0.1:8000", 7, "monotonic/boot/1")
+    assert (record.server, record.server_request, record.server_clock) == ("10.0.0.1:8000", 7, "0123abcd")
     assert (record.server_arrive_mono_ns, record.server_response_mono_ns) == (110, 140)
+    assert (record.server_last_byte_mono_ns, record.server_late_ms, record.late_ms) == (130, 12, None)
     assert record.local_port is None
 
 
-@pytest.mark.parametrize("header", ["7;110;;;140;c", ";;;;;c"])
+@pytest.mark.parametrize("header", ["7;110;;;30;;c", "7;110;;;;;c"])
 def test_a_stamp_that_is_empty_was_not_measured(probe: Collecting, header: str) -> None:
     rpc.RecordingInterceptor().intercept(context(), lambda _: response(header))
     (record,) = probe.of(Rpc)
@@ -280,7 +281,7 @@ def test_a_stamp_that_is_empty_was_not_measured(probe: Collecting, header: str) 
     assert record.server_last_byte_mono_ns is None
 
 
-@pytest.mark.parametrize("header", [None, "", "x", "1;2", "1;2;3;4;5;6;clock", "a;b;c;d;e;clock"])
+@pytest.mark.parametrize("header", [None, "", "x", "1;2", "1;2;3;4;5;6;7;clock", ";;;;;;c", "a;b;c;d;e;f;clock"])
 def test_a_server_without_our_stamps_leaves_the_clients_own_moments(probe: Collecting, header: str | None) -> None:
     rpc.RecordingInterceptor().intercept(context(), lambda _: response(header))
     (record,) = probe.of(Rpc)
@@ -350,7 +351,7 @@ def test_a_request_is_stamped_and_its_answer_carries_the_stamps(probe: Collectin
     assert (record.peer, record.peer_port) == ("10.0.0.7", 4711)
     name, value = start["headers"][-1]
     assert (start["headers"][0], name) == ((b"a", b"b"), b"x-fedprobe")
-    assert value.decode().startswith("1;100;100;110;210;monotonic/")
+    assert value.decode() == f"1;100;0;10;110;;{short_id(str(this_clock()))}"
     assert body == {"type": "http.response.body", "body": b"1234567"}
 
 

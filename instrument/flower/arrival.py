@@ -1,0 +1,39 @@
+"""How long received bytes lay in the kernel before the application read them.
+
+A process on a busy machine reads late: a SuperLink was seen to read the last bytes of a model 90 ms after their
+packet had come. That time is the application's and not the network's. The kernel knows when a connection's last
+data packet came (TCP_INFO), on every event loop, with TLS as without, and counts it in ticks of its own.
+Source: struct tcp_info in linux/tcp.h; tcp_get_info() in net/ipv4/tcp.c makes tcpi_last_data_recv of jiffies.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Any
+
+from instrument.clock import kernel_tick_ns
+
+# eight bytes, then 32-bit words: the twelfth is tcpi_last_data_recv
+_LAST_DATA_RECV = struct.Struct("=8x44xI")
+TICK_NS = kernel_tick_ns()
+# a count of ticks is right to one of them: less than two may be nothing
+LEAST_TICKS = 2
+
+
+def age_of_last_data_ns(connection: Any) -> int | None:
+    """How long ago this TCP socket's last data packet came, up to a tick; None where it cannot be known."""
+    if connection is None:
+        return None
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_RECV.size)
+        return int(_LAST_DATA_RECV.unpack(info)[0]) * 1_000_000
+    except Exception:  # a socket that is closed, not TCP, or of a system without TCP_INFO
+        return None
+
+
+def late_ms(age_ns: int | None) -> int | None:
+    """Whole milliseconds of an age; 0 where the kernel's ticks cannot tell it from nothing."""
+    if age_ns is None:
+        return None
+    return age_ns // 1_000_000 if age_ns >= LEAST_TICKS * TICK_NS else 0
