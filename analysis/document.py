@@ -16,6 +16,7 @@ from analysis.round_numbers import RoundNumbers, Stragglers
 from analysis.rules.records import first_difference
 from analysis.samples import by_interface, interface_of, is_usable
 from analysis.summary import Summary
+from analysis.sweep_json import sweep_json
 
 SCHEMA = 1
 KIND_NOTES = {
@@ -49,6 +50,7 @@ def to_json(summary: Summary) -> dict[str, Any]:
         "share": {name: measured.share(name) for name in measured.charged},
         "round": {name: _round(measured, name, of) for name, of in measured.rounds.items()},
         "definitions": _definitions(measured),
+        **({"sweep": sweep_json(measured)} if measured.sweep else {}),
         "stragglers": {name: _stragglers(of) for name, of in measured.stragglers.items()},
         "paper": {
             "source": paper.SOURCE,

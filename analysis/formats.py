@@ -38,11 +38,27 @@ def mean_and_half_width(value: Estimate | None) -> str:
     """`2.22 ±0.21`, with the digits of the mean, or the mean alone where one group leaves no interval."""
     if value is None:
         return NOTHING
-    if value.interval is None:
-        return seconds(value.mean)
-    digits = len(seconds(value.mean).partition(".")[2])
-    half = (value.interval[1] - value.interval[0]) / 2
-    return f"{seconds(value.mean)} ±{half:.{digits}f}"
+    return _with_half_width(value.mean, value.interval)
+
+
+def milliseconds(value_s: float, interval_s: tuple[float, float] | None) -> str:
+    """Seconds as milliseconds, `43.1 ±0.2`, or the value alone where it has no interval."""
+    return _with_half_width(value_s * 1e3, interval_s and (interval_s[0] * 1e3, interval_s[1] * 1e3))
+
+
+def within(value: float, interval: tuple[float, float] | None) -> str:
+    """`27.6 [27.1, 28.2]` in the value's own unit, or the value alone where it has no interval."""
+    if interval is None:
+        return factor(value)
+    ends = [factor(end) if math.isfinite(end) else "∞" for end in interval]
+    return f"{factor(value)} [{ends[0]}, {ends[1]}]"
+
+
+def _with_half_width(value: float, interval: tuple[float, float] | None) -> str:
+    if interval is None:
+        return seconds(value)
+    digits = len(seconds(value).partition(".")[2])
+    return f"{seconds(value)} ±{(interval[1] - interval[0]) / 2:.{digits}f}"
 
 
 def factor(value: float | None) -> str:

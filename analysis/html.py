@@ -13,6 +13,7 @@ from analysis import formats
 from analysis.figure import INK, Figure
 from analysis.figures import figures
 from analysis.summary import Summary
+from analysis.sweep_rows import sweep_table
 from analysis.tables import Row, Table, tables
 from analysis.verdicts import Verdict
 
@@ -25,6 +26,8 @@ _TITLES = {"unfit": "unfit", "warn": "warn", "info": "info"}
 def page(summary: Summary, *, title: str = "Where the time of federated learning goes") -> str:
     """The whole of report.html; the same summary gives the same bytes."""
     drawn, made = figures(summary), tables(summary)
+    if summary.measured.sweep:
+        made.append(sweep_table(summary.measured))
     parts = {
         "title": escape(title),
         "style": _template("style.css"),

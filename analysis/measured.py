@@ -6,7 +6,7 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from analysis.estimators import Estimate, Ratio, ratio_of_means
 from analysis.model import Transfer, TrialTimes
@@ -28,6 +28,7 @@ from analysis.samples import (
     phase_order,
     phase_readings,
 )
+from analysis.sweep import Swept, sweeps_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,8 @@ class Spread:
 class Measured:
     """All numbers by interface; an interface, phase or pair that was not measured is absent.
 
-    `charged` holds seconds of an average round by phase along the critical path, the residual included.
+    `charged` holds seconds of an average round by phase along the critical path, the residual included; `sweep` is
+    empty where no size was swept.
     """
 
     trials: Mapping[str, int]
@@ -66,6 +68,7 @@ class Measured:
     stragglers: Mapping[str, Stragglers]
     ratios: Mapping[str, Mapping[str, Beside]]
     definition_ratios: Mapping[str, Mapping[str, Ratio]]
+    sweep: Mapping[str, Mapping[str, Swept]] = field(default_factory=dict)
 
     @property
     def interfaces(self) -> list[str]:
@@ -103,6 +106,7 @@ def measure(trials: Sequence[TrialTimes]) -> Measured:
         stragglers={name: found for name, of in placed.items() if (found := stragglers_of(of)).rounds},
         ratios=_ratios({name: _with_rounds(phases[name], rounds.get(name)) for name in placed}, bounds),
         definition_ratios=_definition_ratios(definitions),
+        sweep=sweeps_of(placed),
     )
 
 

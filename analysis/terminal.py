@@ -14,6 +14,7 @@ from analysis.measured import Measured
 from analysis.model import TrialTimes
 from analysis.rows import RATIOS, TIMES, grouped
 from analysis.summary import Summary
+from analysis.sweep_rows import MAIN, TITLE, counts, refusals, sweep_rows
 from analysis.verdicts import Verdict
 
 if TYPE_CHECKING:
@@ -59,6 +60,11 @@ def _parts(summary: Summary) -> Iterator[RenderableType]:
         yield _times(measured)
         yield _heading("What the critical path waited for")
         yield _shares(measured)
+    if measured.sweep:
+        yield _heading(f"{TITLE}: fixed + per MB + per object")
+        if any(counts(measured)):
+            yield _sweep(measured)
+        yield from refusals(measured)
     if measured.ratios:
         yield _heading("Network over network")
         yield _ratios(measured)
@@ -139,6 +145,18 @@ def _shares(measured: Measured) -> Table:
                 for name, wall in zip(measured.interfaces, walls, strict=True)
             ]
             table.add_row(label, *[formats.percent(share) for share in shares])
+    return table
+
+
+def _sweep(measured: Measured) -> Table:
+    table = _table("fit, ±95 %", list(measured.sweep))
+    for title, rows in sweep_rows(measured, MAIN):
+        table.add_row(title)
+        for label, cells in rows:
+            table.add_row(f"  {label}", *cells)
+        table.add_section()
+    for label, cells in counts(measured):
+        table.add_row(label, *cells)
     return table
 
 

@@ -1,4 +1,4 @@
-"""The server: averages the clients' models, evaluates the mean itself, and decides when to stop."""
+"""The server: averages the clients' models, evaluates the mean itself, and decides when to stop; or sends bytes."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import logging
 from flwr.app import Array, ArrayRecord, Context, MetricRecord
 from flwr.serverapp import Grid, ServerApp
 
-from . import digits, mlp, threads
-from .settings import settings
+from . import digits, exchange, mlp, threads
+from .settings import Settings, settings
 from .stopping import Patience
 from .strategy import OrderedFedAvg
 
@@ -20,9 +20,17 @@ app = ServerApp()
 
 @app.main()
 def main(grid: Grid, context: Context) -> None:
-    """One run, from fresh parameters to the last round or the early stop."""
+    """One run of the workload that the run configuration names. Raises SettingError before the first round."""
     chosen = settings(context.run_config)
     threads.limit(chosen.compute_threads)
+    if chosen.workload == "payload":
+        exchange.run(grid, payload=chosen.payload, clients=chosen.clients, rounds=chosen.rounds)
+    else:
+        learn_digits(grid, chosen)
+
+
+def learn_digits(grid: Grid, chosen: Settings) -> None:
+    """Federated training, from fresh parameters to the last round or the early stop."""
     test = digits.split(digits.load(), seed=chosen.seed).test
     fresh = mlp.to_arrays(mlp.initial(seed=chosen.seed), chosen.layout)
     strategy = OrderedFedAvg(

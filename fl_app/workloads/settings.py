@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, Literal, TypeAlias
 
+from .configuration import Configuration, SettingError, choice
 from .mlp import LAYOUTS, Layout
 from .partition import PARTITION_KEY, Partition, PartitionError
+from .payload import Payload, payload
 
-Configuration: TypeAlias = Mapping[str, bool | bytes | float | int | str]
-"""Flower's run or node configuration; its keys and defaults are in this app's pyproject.toml."""
-
-
-class SettingError(Exception):
-    """A value of the run configuration cannot be used."""
+Workload: TypeAlias = Literal["digits", "payload"]
+WORKLOADS: Final[tuple[Workload, ...]] = ("digits", "payload")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """The run configuration; `pyproject.toml` says what each key means."""
 
+    workload: Workload
     rounds: int
     clients: int
     local_epochs: int
@@ -34,6 +32,7 @@ class Settings:
     patience: int
     min_delta: float
     compute_threads: int
+    payload: Payload
 
     def __post_init__(self) -> None:
         for name, lowest in LOWEST.items():
@@ -43,6 +42,11 @@ class Settings:
                 )
         if self.fraction_evaluate > 1:
             raise SettingError(f"fraction-evaluate={self.fraction_evaluate}: is a share of the clients, 0 to 1.")
+        if self.workload == "payload" and (self.fraction_evaluate or self.patience):
+            raise SettingError(
+                f"workload=payload with fraction-evaluate={self.fraction_evaluate} patience={self.patience}: it "
+                "learns nothing that could be evaluated. Set both to 0, or workload to digits."
+            )
 
 
 LOWEST = {
@@ -52,7 +56,6 @@ LOWEST = {
     "batch_size": 1,
     "learning_rate": 0.0,
     "max_samples_per_client": 0,
-    "seed": 0,
     "fraction_evaluate": 0.0,
     "compute_threads": 1,
 }
@@ -63,20 +66,25 @@ def settings(configuration: Configuration) -> Settings:
 
     Raises: SettingError if a value is outside its range.
     """
+    seed = int(configuration["seed"])
+    if seed < 0:
+        raise SettingError(f"seed={seed}: must be 0 or more. Correct the run configuration.")
     return Settings(
+        workload=choice(configuration, "workload", WORKLOADS),
         rounds=int(configuration["num-server-rounds"]),
         clients=int(configuration["num-clients"]),
         local_epochs=int(configuration["local-epochs"]),
         batch_size=int(configuration["batch-size"]),
         learning_rate=float(configuration["learning-rate"]),
         max_samples_per_client=int(configuration["max-samples-per-client"]),
-        seed=int(configuration["seed"]),
-        layout=_layout(str(configuration["layout"])),
+        seed=seed,
+        layout=choice(configuration, "layout", LAYOUTS),
         fraction_evaluate=float(configuration["fraction-evaluate"]),
         validate=bool(configuration["validate"]),
         patience=int(configuration["patience"]),
         min_delta=float(configuration["min-delta"]),
         compute_threads=int(configuration["compute-threads"]),
+        payload=payload(configuration, seed=seed),
     )
 
 
@@ -92,10 +100,3 @@ def node_partition(configuration: Configuration) -> Partition:
             f"the node's configuration has no {missing}: this node does not know its share of the data. "
             "Start flower-supernode with --node-config 'partition-id=0 num-partitions=4'."
         ) from missing
-
-
-def _layout(text: str) -> Layout:
-    for layout in LAYOUTS:
-        if text == layout:
-            return layout
-    raise SettingError(f"layout={text!r}: there are {' and '.join(LAYOUTS)}. Correct the run configuration.")

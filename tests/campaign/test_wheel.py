@@ -27,7 +27,8 @@ def test_the_wheel_holds_five_packages_and_no_test(wheel: Path) -> None:
     top = {name.split("/")[0] for name in names if ".dist-info" not in name}
     assert top == {"instrument", "testbed", "fl_app", "collectors", "analysis"}
     for needed in ("fl_app/pyproject.toml", "fl_app/workloads/digits.json", "testbed/profiles.toml",
-                   "testbed/examples/quickstart.toml", "instrument/bootstrap/sitecustomize.py"):  # fmt: skip
+                   "testbed/examples/quickstart.toml", "testbed/examples/payload.toml",
+                   "instrument/bootstrap/sitecustomize.py"):  # fmt: skip
         assert needed in names
 
 
