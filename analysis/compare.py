@@ -60,14 +60,16 @@ def comparison_json(found: list[Compared]) -> dict[str, Any]:
     return document
 
 
-def comparison_table(found: list[Compared]) -> Table:
-    """The rows of the table of times, this run over the other, for the terminal."""
+def comparison_table(
+    found: list[Compared], ours: str = "this run", theirs: str = "the other", over: str = "this / other"
+) -> Table:
+    """The rows of the table of times, one over the other, for the terminal."""
     from rich import box
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("mean seconds", no_wrap=True)
-    for column in ("network", "this run", "the other", "this / other [95 %]"):
+    for column in ("network", ours, theirs, f"{over} [95 %]"):
         table.add_column(column, justify="left" if column == "network" else "right", no_wrap=True)
     labels = {phase: label for label, phase in (*TIMES, *ROUNDS)}
     for item in found:

@@ -9,14 +9,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis import paper
+from analysis.compare import compare, comparison_json
 from analysis.estimators import Estimate, Ratio
 from analysis.measured import Beside, Measured
 from analysis.model import ClockFit, LinkRates, TrialTimes
 from analysis.round_numbers import RoundNumbers, Stragglers
 from analysis.rules.records import first_difference
 from analysis.samples import by_interface, interface_of, is_usable
-from analysis.summary import Summary
+from analysis.summary import Summary, every_trial
 from analysis.sweep_json import sweep_json
+from analysis.waiting import waiting
 
 SCHEMA = 1
 KIND_NOTES = {
@@ -47,6 +49,7 @@ def to_json(summary: Summary) -> dict[str, Any]:
         "bounds": {
             name: {side: estimate_json(made) for side, made in of.items()} for name, of in measured.bounds.items()
         },
+        "polling": _polling(summary),
         "share": {name: measured.share(name) for name in measured.charged},
         "round": {name: _round(measured, name, of) for name, of in measured.rounds.items()},
         "definitions": _definitions(measured),
@@ -60,9 +63,32 @@ def to_json(summary: Summary) -> dict[str, Any]:
         "messages": _messages(summary.trials),
         "models": _models(summary.trials),
         "accuracy": {name: curves for name in measured.interfaces if (curves := accuracy(summary.trials, name))},
-        "clocks": [_clock(trial, clock) for trial in summary.trials for clock in trial.clocks],
-        "trials": [_trial(trial) for trial in summary.trials],
+        "clocks": [_clock(trial, clock) for trial in every_trial(summary) for clock in trial.clocks],
+        "trials": [_trial(trial) for trial in every_trial(summary)],
     }
+
+
+def _polling(summary: Summary) -> dict[str, Any]:
+    """What a round waits for Flower's polls, by level and network; of several levels, each over the first."""
+    levels = {summary.polling: summary, **summary.others}
+    found: dict[str, Any] = {
+        "headline": summary.polling,
+        "levels": {
+            level: {
+                name: {
+                    "wall_s": of.wall_s,
+                    "waiting_s": of.waiting_s,
+                    "waiting_share": of.share,
+                    "waiting_by_phase_s": dict(of.by_phase_s),
+                }
+                for name, of in waiting(made.measured).items()
+            }
+            for level, made in levels.items()
+        },
+    }
+    for level, other in summary.others.items():
+        found[f"{level}/{summary.polling}"] = comparison_json(compare(other, summary))
+    return found
 
 
 def estimate_json(made: Estimate) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from analysis.summary import Summary
 from analysis.sweep_rows import sweep_table
 from analysis.tables import Row, Table, tables
 from analysis.verdicts import Verdict
+from analysis.waiting_tables import waiting_tables
 
 TEMPLATE = "report_template"
 UNITS = re.compile(r"(\d) (%|s|ms|µs|MB|kB|Mbit/s)(?![\w])")
@@ -28,6 +29,7 @@ def page(summary: Summary, *, title: str = "Where the time of federated learning
     drawn, made = figures(summary), tables(summary)
     if summary.measured.sweep:
         made.append(sweep_table(summary.measured))
+    made += waiting_tables(summary)
     parts = {
         "title": escape(title),
         "style": _template("style.css"),

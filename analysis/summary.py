@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from analysis.measured import Measured, measure
 from analysis.model import TrialTimes
 from analysis.revision import revision
 from analysis.rules import judge
-from analysis.verdicts import Verdict, exit_code
+from analysis.verdicts import SEVERITIES, Verdict, exit_code
+from analysis.waiting import STOCK, split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What a report says, and the trials it was made from; `revision` is that of the fedprobe that made it."""
+    """What a report says, and the trials it was made from; `revision` is that of the fedprobe that made it.
+
+    Trials of one level of polling only: `others` holds the summaries of the run's other levels. Verdicts are of all.
+    """
 
     trials: Sequence[TrialTimes]
     measured: Measured
     verdicts: Sequence[Verdict]
     revision: Mapping[str, str]
+    polling: str = STOCK
+    others: Mapping[str, Summary] = field(default_factory=dict)
 
     @property
     def exit_code(self) -> int:
@@ -32,10 +38,36 @@ def summarise(trials: Sequence[TrialTimes], *, made_by: Mapping[str, str] | None
 
     Raises EstimateError where a measured time is not finite.
     """
+    levels = split(trials)
+    made = {level: _of_one_level(of, level, made_by) for level, of in levels.items()} or {
+        STOCK: _of_one_level([], STOCK, made_by)
+    }
+    (_, first), *others = made.items()
+    if not others:
+        return first
+    verdicts = [
+        verdict if level == first.polling else replace(verdict, finding=f"{level} polling: {verdict.finding}")
+        for level, summary in made.items()
+        for verdict in summary.verdicts
+    ]
+    verdicts.sort(key=lambda verdict: SEVERITIES.index(verdict.severity))
+    return replace(first, verdicts=verdicts, others=dict(others))
+
+
+def _of_one_level(trials: Sequence[TrialTimes], level: str, made_by: Mapping[str, str] | None) -> Summary:
     measured = measure(trials)
     return Summary(
         trials=trials,
         measured=measured,
         verdicts=judge(trials, measured),
         revision=revision() if made_by is None else made_by,
+        polling=level,
     )
+
+
+def every_trial(summary: Summary) -> list[TrialTimes]:
+    """The trials of all levels of polling; of several, in the order of their names: that of the run."""
+    if not summary.others:
+        return list(summary.trials)
+    levels = [summary, *summary.others.values()]
+    return sorted((trial for level in levels for trial in level.trials), key=lambda trial: trial.facts.name)

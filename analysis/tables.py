@@ -13,7 +13,7 @@ from analysis.measured import Measured
 from analysis.model import ClockFit, TrialTimes
 from analysis.rows import RATIOS, TIMES, definition_words
 from analysis.samples import DIRECTIONS, interface_of, is_usable, natural
-from analysis.summary import Summary
+from analysis.summary import Summary, every_trial
 from instrument.phases import PHASES
 
 HEADLINES = ("uplink_active", "downlink_active")
@@ -52,8 +52,8 @@ def tables(summary: Summary) -> list[Table]:
         ratios_table(measured),
         definitions_table(measured),
         stragglers_table(measured),
-        clocks_table(summary.trials),
-        trials_table(summary.trials),
+        clocks_table(every_trial(summary)),
+        trials_table(every_trial(summary)),
         glossary_table(),
     ]
     return [table for table in made if table.rows]

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from analysis import formats, paper
+from analysis.compare import compare, comparison_table
 from analysis.estimators import Estimate
 from analysis.measured import Measured
 from analysis.model import TrialTimes
@@ -16,6 +17,7 @@ from analysis.rows import RATIOS, TIMES, grouped
 from analysis.summary import Summary
 from analysis.sweep_rows import MAIN, TITLE, counts, refusals, sweep_rows
 from analysis.verdicts import Verdict
+from analysis.waiting import waiting
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -65,6 +67,11 @@ def _parts(summary: Summary) -> Iterator[RenderableType]:
         if any(counts(measured)):
             yield _sweep(measured)
         yield from refusals(measured)
+    if summary.others:
+        yield _heading("Flower's own waits, and what a round is like with them cut short")
+        yield _waiting(summary)
+        for level, other in summary.others.items():
+            yield comparison_table(compare(other, summary), level, summary.polling, f"{level} / {summary.polling}")
     if measured.ratios:
         yield _heading("Network over network")
         yield _ratios(measured)
@@ -157,6 +164,18 @@ def _sweep(measured: Measured) -> Table:
         table.add_section()
     for label, cells in counts(measured):
         table.add_row(label, *cells)
+    return table
+
+
+def _waiting(summary: Summary) -> Table:
+    levels = {summary.polling: summary, **summary.others}
+    names = list(dict.fromkeys(name for made in levels.values() for name in made.measured.interfaces))
+    table = _table("waiting for polls, of a round", names)
+    for level, made in levels.items():
+        found = waiting(made.measured)
+        cells = [found.get(name) for name in names]
+        words = [f"{formats.seconds(of.waiting_s)} s, {formats.percent(of.share)}" if of else "-" for of in cells]
+        table.add_row(level, *words)
     return table
 
 

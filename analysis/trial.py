@@ -17,6 +17,7 @@ from analysis.load import Records, load_spools
 from analysis.messages import message_times, with_node_busy
 from analysis.model import LinkRates, RoundTimes, TrialFacts, TrialTimes
 from analysis.timeline import TimelineError, axis_of
+from instrument.polling import FAST_WAIT_S, polling_of
 from instrument.records import Fault, Model, RecordError, Sample, Score, Serve, Sleep, Span
 from instrument.spool import SpoolError
 
@@ -92,7 +93,13 @@ def load_spool(*folders: Path) -> TrialTimes:
     """Analyse the spool folders that `fedprobe instrument` wrote on one or several hosts."""
     records = load_spools(*folders)
     name = ", ".join(folder.name for folder in folders)
-    return analyse(records, TrialFacts(name=name, interface=_interface(records)))
+    return analyse(records, TrialFacts(name=name, interface=_interface(records), settings=_waits(records)))
+
+
+def _waits(records: Records) -> dict[str, object]:
+    """Which waits the processes ran with, by their own headers: as the runner says it of a trial."""
+    levels = {polling_of(segment.header.settings) for segment in records.segments}
+    return {"polling": "fast", "fast_waits_s": FAST_WAIT_S} if "fast" in levels else {}
 
 
 def trial_facts(path: Path) -> TrialFacts:

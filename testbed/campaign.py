@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from instrument.polling import Polling
 from testbed.errors import UsageError
 from testbed.inventory import NetworkName
 from testbed.validation import explained
@@ -29,12 +30,13 @@ class Factors(_Strict):
     """What is varied: every combination is one cell of the design."""
 
     interface: tuple[NetworkName, ...] = Field(min_length=1)
+    polling: tuple[Polling, ...] = Field(default=("stock",), min_length=1)
 
-    @field_validator("interface")
+    @field_validator("interface", "polling")
     @classmethod
     def _once_each(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(values)) != len(values):
-            raise ValueError("names an interface twice")
+            raise ValueError("names a level twice")
         return values
 
 

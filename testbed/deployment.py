@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from instrument import polling
 from instrument.clock import SystemClock, sleep_s
 from instrument.launcher import QUIET_FLOWER
+from instrument.polling import Polling
 from testbed.campaign import Campaign
 from testbed.errors import FedprobeError
 from testbed.inventory import Host, Inventory
@@ -60,6 +62,7 @@ class Deployment:
     trial: str
     interface: str
     nodes: Sequence[Host]
+    polling: Polling = "stock"
     started: list[Started] = field(default_factory=list)
     not_ended: list[str] = field(default_factory=list)
 
@@ -178,6 +181,7 @@ class Deployment:
         environment = {
             **QUIET_FLOWER,
             **ONE_THREAD,
+            **polling.variables(self.polling),
             "PATH": f"{bin_folder}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "FLWR_HOME": self.folder(host, "flwr-home", kind),
             "FEDPROBE_TRIAL": self.trial,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
+from instrument.polling import Polling
 from testbed.campaign import Campaign
 
 
@@ -17,22 +19,31 @@ class PlannedTrial:
     name: str
     interface: str
     repetition: int
+    polling: Polling = "stock"
 
 
 def plan_of(campaign: Campaign) -> list[PlannedTrial]:
-    """The trials in order: each repetition is a block that holds every interface once, shuffled by the seed.
+    """The trials in order: each repetition is a block that holds every cell once, shuffled by the seed.
 
     Blocks keep slow changes of the testbed from falling on one interface alone.
     """
     shuffled = random.Random(campaign.seed)  # noqa: S311 a design's order, not a secret
     planned: list[PlannedTrial] = []
     for repetition in range(1, campaign.repetitions + 1):
-        block = list(campaign.factors.interface)
+        block = list(product(campaign.factors.interface, campaign.factors.polling))
         shuffled.shuffle(block)
-        for interface in block:
+        for interface, polling in block:
             index = len(planned)
-            name = f"{index:03d}-{interface}-r{repetition}"
-            planned.append(PlannedTrial(index=index, name=name, interface=interface, repetition=repetition))
+            cell = interface if polling == "stock" else f"{interface}-{polling}"
+            planned.append(
+                PlannedTrial(
+                    index=index,
+                    name=f"{index:03d}-{cell}-r{repetition}",
+                    interface=interface,
+                    repetition=repetition,
+                    polling=polling,
+                )
+            )
     return planned
 
 

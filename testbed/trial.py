@@ -9,6 +9,7 @@ from typing import Any
 
 from analysis import load, store
 from instrument.identity import ROLES
+from instrument.polling import FAST_WAIT_S
 from instrument.spool import SpoolError
 from testbed import checks
 from testbed.campaign import Campaign
@@ -56,6 +57,7 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder) -> Non
         trial=planned.name,
         interface=planned.interface,
         nodes=nodes,
+        polling=planned.polling,
     )
     folder.enter("starting", **asked(setting, planned))
     reason = ""
@@ -89,7 +91,12 @@ def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
         "outcome": "unfinished",
         "reason": "the run ended before this trial did",
         "link": link_rates(link) if link else None,
-        "settings": {"run_config": campaign.run_config(), "collectors": list(campaign.collect.collectors)},
+        "settings": {
+            "run_config": campaign.run_config(),
+            "collectors": list(campaign.collect.collectors),
+            "polling": planned.polling,
+            "fast_waits_s": FAST_WAIT_S if planned.polling == "fast" else None,
+        },
     }
 
 

@@ -9,9 +9,9 @@ from analysis.measured import Measured
 from analysis.model import TrialTimes
 from analysis.samples import is_usable
 from analysis.verdicts import Verdict
+from analysis.waiting import WAITING_PHASES
 
 LARGE_SHARE = 0.3
-POLLING_PHASES = ("wait_downlink", "wait_uplink", "wait_collect", "dispatch")
 START_PHASES = ("boot", "app_load")
 
 
@@ -31,7 +31,7 @@ def single_trial(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[V
 
 def polling(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
     """Flower's own sleeps can be most of a round, and are no network."""
-    shares = {name: _share_of(measured, name, POLLING_PHASES) for name in measured.interfaces}
+    shares = {name: _share_of(measured, name, WAITING_PHASES) for name in measured.interfaces}
     parts = _large(shares)
     if parts:
         yield Verdict(
