@@ -1,8 +1,8 @@
 """Four-timestamp clock exchanges over the management network: a responder on one host, a client on each other.
 
-A client sends a burst before a trial and one after it, nothing meanwhile. The responder's host must therefore
-stop its collector last. Requests and answers have one length, so that a slow link delays both alike and an
-answer never amplifies a forged request.
+A client sends a burst before a trial and one after it, and a short one between rounds when it is told to. The
+responder's host must therefore stop its collector last. Requests and answers have one length, so that a slow link
+delays both alike and an answer never amplifies a forged request.
 
 Source of the method: RFC 5905, section 8 (on-wire protocol), with monotonic readings in place of wall time.
 """

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
+import signal
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -17,7 +19,7 @@ from collectors.clock_exchange import BURST, Address, Responder, burst
 from collectors.errors import ClockServerError, CollectError
 from collectors.protocol import Listener, Poller, Site
 from collectors.schedule import Sampler, Schedule
-from collectors.stopping import Stop
+from collectors.stopping import Bell, Stop
 from collectors.table import POLLERS, chosen
 from instrument.clock import SystemClock
 from instrument.identity import command_line, segment_header
@@ -27,6 +29,8 @@ from instrument.spool import SegmentWriter, SpoolError, segment_name
 
 ROLE = "collector"
 SHORTEST_INTERVAL_MS = 10
+AGAIN = signal.SIGUSR1  # asks for another exchange of clocks
+SHORT_BURST = 7
 
 _CLOCK = SystemClock()
 
@@ -73,6 +77,10 @@ def _collect(options: Options, stop: Stop) -> int:
             responder = Responder(options.serve_clock, clock=_CLOCK, clock_id=header.clock)
             running.enter_context(Listening(running.enter_context(responder)))
         opened = options.clock is not None and _opening_burst(probe, options.clock, stop)
+        if options.clock is not None and opened:
+            bell = running.enter_context(Bell())
+            bell.on_signal(AGAIN)
+            running.enter_context(Listening(BurstsOnDemand(probe, options.clock, bell)))
         _say_ready()
         _sample_until(stop, pollers, probe, options.interval_ms)
         if options.clock is not None and opened:
@@ -141,18 +149,37 @@ def _opening_burst(probe: Probe, server: Address, stop: Stop) -> bool:
     return bool(exchanges)
 
 
-def _closing_burst(probe: Probe, server: Address) -> None:
+class BurstsOnDemand:
+    """A Listener that exchanges clocks each time the bell is rung: the controller knows when a round has ended."""
+
+    def __init__(self, probe: Probe, server: Address, bell: Bell) -> None:
+        self._probe = probe
+        self._server = server
+        self._bell = bell
+
+    def run(self, stop: Stop) -> None:
+        """Until `stop` is set."""
+        watched: list[Bell | Stop] = [self._bell, stop]
+        while True:
+            ready, _, _ = select.select(watched, [], [])
+            if stop in ready:
+                return
+            self._bell.silence()
+            _closing_burst(self._probe, self._server, SHORT_BURST)
+
+
+def _closing_burst(probe: Probe, server: Address, count: int = BURST) -> None:
     try:
-        _record_burst(probe, burst(server, clock=_CLOCK))
+        _record_burst(probe, burst(server, clock=_CLOCK, count=count), count)
     except ClockServerError as error:
         probe.fault("collectors.clock_exchange", error)
 
 
-def _record_burst(probe: Probe, exchanges: Sequence[Exchange]) -> None:
+def _record_burst(probe: Probe, exchanges: Sequence[Exchange], count: int = BURST) -> None:
     for exchange in exchanges:
         probe.emit(exchange)
-    if len(exchanges) < BURST:
-        probe.fault("collectors.clock_exchange", f"{len(exchanges)} of {BURST} exchanges were answered")
+    if len(exchanges) < count:
+        probe.fault("collectors.clock_exchange", f"{len(exchanges)} of {count} exchanges were answered")
 
 
 def _sample_until(stop: Stop, pollers: Mapping[str, Poller], probe: Probe, interval_ms: int) -> None:

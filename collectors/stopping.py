@@ -9,11 +9,40 @@ from __future__ import annotations
 import os
 import select
 import signal
+from contextlib import suppress
 from types import TracebackType
 
 from instrument.clock import Clock
 
 STOPPING_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Bell:
+    """Rung by a signal, any number of times; a thread waits for it beside other things by `select`."""
+
+    def __init__(self) -> None:
+        self._eventfd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+
+    def __enter__(self) -> Bell:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._eventfd)
+
+    def fileno(self) -> int:
+        """Readable once it has been rung: for `select`."""
+        return self._eventfd
+
+    def on_signal(self, number: signal.Signals) -> None:
+        """Let a signal do nothing but ring it."""
+        signal.signal(number, lambda _number, _frame: os.eventfd_write(self._eventfd, 1))
+
+    def silence(self) -> None:
+        """Forget the rings so far."""
+        with suppress(BlockingIOError):
+            os.eventfd_read(self._eventfd)
 
 
 class Stop:

@@ -19,8 +19,9 @@ from instrument.clock import SystemClock, sleep_s
 from instrument.launcher import QUIET_FLOWER
 from instrument.polling import Polling
 from testbed.campaign import Campaign
+from testbed.certificates import certificates_for
 from testbed.errors import FedprobeError
-from testbed.inventory import Host, Inventory
+from testbed.inventory import Host, Inventory, NetworkName
 from testbed.ssh import Session
 
 SUPERLINK_PORT = 8000
@@ -63,13 +64,18 @@ class Deployment:
     interface: str
     nodes: Sequence[Host]
     polling: Polling = "stock"
+    networks: Mapping[str, str] = field(default_factory=dict)  # of nodes that are on another one than the trial's
+    tls: bool = False
     started: list[Started] = field(default_factory=list)
     not_ended: list[str] = field(default_factory=list)
 
-    @property
-    def address(self) -> str:
-        """What every SuperNode dials: the server's address on this trial's network."""
-        return f"{self.inventory.server_addresses[self.interface]}:{SUPERLINK_PORT}"  # type: ignore[index]
+    def network(self, node: Host) -> NetworkName:
+        """The network that a node's SuperNode uses."""
+        return self.networks.get(node.name, self.interface)  # type: ignore[return-value]
+
+    def address(self, node: Host) -> str:
+        """What a node's SuperNode dials: the server's address on its network."""
+        return f"{self.inventory.server_addresses[self.network(node)]}:{SUPERLINK_PORT}"
 
     @property
     def hosts(self) -> list[Host]:
@@ -85,6 +91,8 @@ class Deployment:
         for host in self.hosts:
             folders = [self.folder(host, name) for name in ("spool", "logs", "flwr-home")]
             self._checked(host, ["mkdir", "-p", *folders])
+        if self.tls:
+            self._put_certificates()
 
     def start_collectors(self) -> None:
         """Start the collectors, the server's first: it answers the nodes' clock exchanges."""
@@ -96,9 +104,36 @@ class Deployment:
         for node in self.nodes:
             self._wait_ready(node)
 
+    def exchange_clocks(self) -> None:
+        """Let every node's collector exchange clocks with the server once more: between rounds, never inside one."""
+        for process in self.started:
+            if process.kind == "collectors" and process.session.host.role == "node":
+                process.session.run(["kill", "-USR1", str(process.pid)], timeout_s=COMMAND_S)
+
+    def _put_certificates(self) -> None:
+        server = self.inventory.server
+        made = certificates_for([*self.inventory.server_addresses.values(), "127.0.0.1", "localhost"])
+        for host in self.hosts:
+            texts = {"authority.pem": made.authority}
+            if host == server:
+                texts |= {"server.pem": made.server, "server.key": made.server_key}
+            self._checked(host, ["mkdir", "-p", "-m", "700", self.folder(host, "tls")])
+            for name, text in texts.items():
+                self.sessions[host.name].write_text(self.folder(host, "tls", name), text)
+
+    def _server_security(self) -> list[str]:
+        if not self.tls:
+            return ["--insecure"]
+        files = {"--ssl-ca-certfile": "authority.pem", "--ssl-certfile": "server.pem", "--ssl-keyfile": "server.key"}
+        server = self.inventory.server
+        return [word for option, name in files.items() for word in (option, self.folder(server, "tls", name))]
+
+    def _client_security(self, host: Host) -> list[str]:
+        return ["--root-certificates", self.folder(host, "tls", "authority.pem")] if self.tls else ["--insecure"]
+
     def start_superlink(self) -> None:
         """Start the SuperLink; returns when it listens."""
-        command = ["flower-superlink", "--insecure", "--disable-runtime-dependency-installation"]
+        command = ["flower-superlink", *self._server_security(), "--disable-runtime-dependency-installation"]
         server = self.inventory.server
         self._instrumented("superlink", server, [*command, "--host", "0.0.0.0", "--port", str(SUPERLINK_PORT)])  # noqa: S104
         self._wait_port(server, SUPERLINK_PORT, self._find("superlink", server))
@@ -107,7 +142,8 @@ class Deployment:
         """Start a SuperNode on every node."""
         for partition, node in enumerate(self.nodes):
             config = f"partition-id={partition} num-partitions={len(self.nodes)}"
-            command = ["flower-supernode", "--insecure", "--superlink", self.address, "--port", str(RUNTIME_PORT)]
+            command = ["flower-supernode", *self._client_security(node), "--superlink", self.address(node)]
+            command += ["--port", str(RUNTIME_PORT)]
             self._instrumented("supernode", node, [*command, "--node-config", config])
 
     def submit(self, app: Path) -> str:
@@ -117,9 +153,11 @@ class Deployment:
         home = self.folder(server, "flwr-home", "cli")
         session.put_folder(app, self.folder(server, "app"))
         self._checked(server, ["mkdir", "-p", home])
+        trust = self.folder(server, "tls", "authority.pem")
         config = (
             f'[superlink]\ndefault = "{CONNECTION}"\n\n[superlink.{CONNECTION}]\n'
-            f'address = "127.0.0.1:{SUPERLINK_PORT}"\ninsecure = true\n'
+            f'address = "127.0.0.1:{SUPERLINK_PORT}"\n'
+            + (f'root-certificates = "{trust}"\n' if self.tls else "insecure = true\n")
         )
         session.write_text(posixpath.join(home, "config.toml"), config)
         settings = [word for key, value in self.campaign.run_config().items() for word in _run_config(key, value)]
@@ -196,12 +234,17 @@ class Deployment:
         command += ["--host", host.name, "--collect", ",".join(collect.collectors)]
         command += ["--interval-ms", str(collect.interval_ms), *clock]
         if collect.capture:
-            device = host.interfaces[self.interface].device  # type: ignore[index]
-            command += ["--capture", f"{device}:{SUPERLINK_PORT}", "--capture-dir", self.folder(host, "pcap")]
+            captured = [f"{device}:{SUPERLINK_PORT}" for device in self._devices(host)]
+            command += ["--capture", *captured, "--capture-dir", self.folder(host, "pcap")]
             self._checked(host, ["mkdir", "-p", self.folder(host, "pcap")])
         self._start("collectors", host, command, {"FEDPROBE_HOST": host.name})
         if wait:
             self._wait_ready(host)
+
+    def _devices(self, host: Host) -> list[str]:
+        """The devices of a host that carry the trial's transfers."""
+        users = self.nodes if host == self.inventory.server else [host]
+        return sorted({host.interfaces[self.network(node)].device for node in users})
 
     def _start(self, kind: str, host: Host, command: Sequence[str], environment: Mapping[str, str]) -> None:
         log = self.folder(host, "logs", f"{kind}.log")

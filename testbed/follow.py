@@ -12,6 +12,7 @@ from testbed.spool_tail import SpoolTail
 
 POLL_S = 0.5
 LIVENESS_NS = 5_000_000_000
+CLOCKS_NS = 30_000_000_000  # between two exchanges of clocks: each is a login session on every node
 
 Said = Callable[[str], None]
 
@@ -49,7 +50,7 @@ class Follower:
         self._deployment = deployment
         self._on_round = on_round
         self._clock = SystemClock()
-        self._checked_ns = self._clock.mono_ns()
+        self._checked_ns = self._exchanged_ns = self._clock.mono_ns()
         server = deployment.inventory.server
         session, folder = deployment.sessions[server.name], deployment.folder(server, "spool")
         self._superlink = SpoolTail(session, folder, "flower-superlink")
@@ -90,9 +91,17 @@ class Follower:
                     f"round {state.round + 1} did not end within {limit_s:g} s (limits.round_s of the campaign file)"
                 )
             self._on_round(state)
+            self._exchange_clocks(state)
         if state.strategy_error:
             raise TrialError(f"the ServerApp's strategy raised {state.strategy_error}")
         return state
+
+    def _exchange_clocks(self, state: RunState) -> None:
+        """After a round, where the last exchange is some time ago."""
+        now_ns = self._clock.mono_ns()
+        if now_ns - self._exchanged_ns >= CLOCKS_NS and not state.process_ended:
+            self._deployment.exchange_clocks()
+            self._exchanged_ns = now_ns
 
     def _until(self, reached: Callable[[], bool], limit_s: float) -> bool:
         deadline_ns = self._clock.mono_ns() + int(limit_s * 1e9)

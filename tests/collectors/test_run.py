@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from collectors.clock_exchange import BURST
+from collectors.run import SHORT_BURST
 from instrument.clock import SystemClock
 from instrument.records import Capture, Exchange, Fault, Sample
 from instrument.spool import SegmentFile, read_segment, spool_files
@@ -132,6 +134,19 @@ def test_a_burst_of_exchanges_opens_and_closes_a_node(repository: Path, tmp_path
     assert len(opening) == len(closing) == BURST
     assert len(exchanges) == 2 * BURST
     assert {(item.path, item.peer, item.peer_clock) for item in exchanges} == {("management", address, clock)}
+
+
+def test_a_signal_brings_a_short_burst_between_rounds(repository: Path, tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_udp_port()}"
+    with collecting(repository, tmp_path / "server", "--collect", "", "--serve-clock", address):
+        with collecting(repository, tmp_path / "node", "--collect", "", "--clock", address) as node:
+            (file,) = spool_files(tmp_path / "node")
+            for wanted in (1, 2):
+                node.child.send_signal(signal.SIGUSR1)
+                while file.read_text().count('"kind":"exchange"') < BURST + wanted * SHORT_BURST:
+                    time.sleep(0.02)
+            segment = node.end()
+    assert sum(isinstance(record, Exchange) for record in segment.records) == 2 * BURST + 2 * SHORT_BURST
 
 
 def test_a_server_that_is_gone_at_the_end_is_a_fault_and_no_failure(repository: Path, tmp_path: Path) -> None:
