@@ -3,6 +3,7 @@
 CollectError
  ├── UnknownCollectorError   a name that the table does not have
  ├── CaptureError            a device, program or file that a packet capture needs
+ │    └── NoCaptureError     this host cannot capture, whatever it is asked: collecting goes on without
  └── ClockServerError        a clock server that cannot be bound or does not answer
 """
 
@@ -17,6 +18,10 @@ class UnknownCollectorError(CollectError):
 
 class CaptureError(CollectError):
     """Packets cannot be captured, or a capture file cannot be read."""
+
+
+class NoCaptureError(CaptureError):
+    """This host has no tcpdump, or does not let it capture."""
 
 
 class ClockServerError(CollectError):

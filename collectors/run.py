@@ -16,7 +16,7 @@ from types import TracebackType
 
 from collectors.capture import SETTLE_NS, CapturePlan, Tcpdump, parse_target
 from collectors.clock_exchange import BURST, Address, Responder, burst
-from collectors.errors import ClockServerError, CollectError
+from collectors.errors import ClockServerError, CollectError, NoCaptureError
 from collectors.protocol import Listener, Poller, Site
 from collectors.schedule import Sampler, Schedule
 from collectors.stopping import Bell, Stop
@@ -28,6 +28,7 @@ from instrument.records import Exchange, Segment
 from instrument.spool import SegmentWriter, SpoolError, segment_name
 
 ROLE = "collector"
+CAPTURE = "collectors.capture"  # where a fault says that a capture failed: the report looks for it
 SHORTEST_INTERVAL_MS = 10
 AGAIN = signal.SIGUSR1  # asks for another exchange of clocks
 SHORT_BURST = 7
@@ -72,7 +73,7 @@ def _collect(options: Options, stop: Stop) -> int:
     header = _header(options)
     with ExitStack() as running:
         probe = running.enter_context(_Recording(options.out, header))
-        captures = [running.enter_context(Tcpdump(plan, _CLOCK)) for plan in _capture_plans(options, header)]
+        captures = [made for plan in _capture_plans(options, header) if (made := _capture(plan, probe, running))]
         if options.serve_clock is not None:
             responder = Responder(options.serve_clock, clock=_CLOCK, clock_id=header.clock)
             running.enter_context(Listening(running.enter_context(responder)))
@@ -188,6 +189,17 @@ def _sample_until(stop: Stop, pollers: Mapping[str, Poller], probe: Probe, inter
     sampler.sample(_CLOCK.mono_ns())
 
 
+def _capture(plan: CapturePlan, probe: Probe, running: ExitStack) -> Tcpdump | None:
+    """A capture that was started; None where this host cannot, which is said and must not cost the trial."""
+    try:
+        return running.enter_context(Tcpdump(plan, _CLOCK))
+    except NoCaptureError as error:
+        plan.file.unlink(missing_ok=True)  # an empty file would look like a capture that was torn
+        probe.fault(CAPTURE, str(error))
+        print(f"fedprobe collectors: {error}; collecting goes on without this capture", file=sys.stderr)
+        return None
+
+
 def _end_captures(captures: Sequence[Tcpdump], probe: Probe) -> None:
     if captures:
         _CLOCK.sleep_until_mono_ns(_CLOCK.mono_ns() + SETTLE_NS)
@@ -195,7 +207,7 @@ def _end_captures(captures: Sequence[Tcpdump], probe: Probe) -> None:
         record = capture.stop()
         probe.emit(record)
         if record.packets is None:
-            probe.fault("collectors.capture", f"{record.interface}: tcpdump ended early: {capture.last_words}")
+            probe.fault(CAPTURE, f"{record.interface}: tcpdump ended early: {capture.last_words}")
 
 
 def _say_ready() -> None:

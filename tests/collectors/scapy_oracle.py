@@ -6,28 +6,54 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from collectors.pcap import Packet
+from collectors.segments import HEAD_BYTES, Packet
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # scapy's own imports use what its libraries have deprecated
     from scapy.config import conf
     from scapy.layers.inet import IP, TCP
-    from scapy.layers.inet6 import IPv6
-    from scapy.layers.l2 import CookedLinux, CookedLinuxV2, Dot1Q, Ether
-    from scapy.utils import PcapWriter, RawPcapReader
+    from scapy.layers.inet6 import (
+        IPv6,
+        IPv6ExtHdrDestOpt,
+        IPv6ExtHdrFragment,
+        IPv6ExtHdrHopByHop,
+        IPv6ExtHdrRouting,
+        Jumbo,
+    )
+    from scapy.layers.l2 import CookedLinux, CookedLinuxV2, Dot1AD, Dot1Q, Ether
+    from scapy.packet import Raw
+    from scapy.utils import RawPcapNgReader, RawPcapReader
 
-__all__ = ["IP", "TCP", "CookedLinux", "CookedLinuxV2", "Dot1Q", "Ether", "IPv6", "PcapWriter", "dissected"]
+__all__ = [
+    "IP",
+    "TCP",
+    "CookedLinux",
+    "CookedLinuxV2",
+    "Dot1AD",
+    "Dot1Q",
+    "Ether",
+    "IPv6",
+    "IPv6ExtHdrDestOpt",
+    "IPv6ExtHdrFragment",
+    "IPv6ExtHdrHopByHop",
+    "IPv6ExtHdrRouting",
+    "Jumbo",
+    "dissected",
+]
 
 
 def dissected(path: Path) -> list[Packet]:
     """The TCP segments of a file in its order, as scapy dissects them; malformed ones are left out."""
     found = []
-    with RawPcapReader(str(path)) as reader:
-        unit_ns = 1 if reader.nano else 1000
+    with path.open("rb") as stream, RawPcapReader(stream) as reader:  # type: ignore[arg-type]
         for data, about in reader:
-            whole = conf.l2types[reader.linktype](data)
+            if isinstance(reader, RawPcapNgReader):
+                link_type, wall_ns = about.linktype, (about.tshigh << 32 | about.tslow) * 10**9 // about.tsresol
+            else:
+                link_type = reader.linktype & 0xFFFF
+                wall_ns = about.sec * 10**9 + about.usec * (1 if reader.nano else 1000)
+            whole = conf.l2types[link_type](data)
             if TCP in whole:
-                wall_ns = about.sec * 1_000_000_000 + about.usec * unit_ns
                 packet = _segment(whole, wall_ns, about.wirelen)
                 if packet.payload_bytes >= 0:
                     found.append(packet)
@@ -43,6 +69,7 @@ def _segment(whole: Any, wall_ns: int, wire_bytes: int) -> Packet:
         after_headers = network.len - headers_bytes if network.len else wire_bytes - link_bytes - headers_bytes
     else:
         after_headers = (network.plen + 40 if network.plen else wire_bytes - link_bytes) - headers_bytes
+    payload_bytes = after_headers - tcp.dataofs * 4
     return Packet(
         wall_ns=wall_ns,
         src=network.src,
@@ -52,7 +79,9 @@ def _segment(whole: Any, wall_ns: int, wire_bytes: int) -> Packet:
         seq=tcp.seq,
         ack=tcp.ack,
         flags=int(tcp.flags) & 0xFF,
-        payload_bytes=after_headers - tcp.dataofs * 4,
+        payload_bytes=payload_bytes,
+        frame_bytes=wire_bytes,
+        payload_head=tcp[Raw].load[: min(HEAD_BYTES, max(0, payload_bytes))] if Raw in tcp else b"",
     )
 
 

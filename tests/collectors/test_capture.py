@@ -162,6 +162,8 @@ def test_a_capture_holds_every_byte_of_an_exchange(tmp_path: Path, server: socke
         assert item.last_ack_wall_ns is not None
         assert item.first_payload_wall_ns <= item.last_payload_wall_ns <= item.last_ack_wall_ns
         assert to_mono_ns(item.first_payload_wall_ns, record) >= before_ns - slack_ns
+        assert item.rtt_ns
+        assert item.wire_bytes >= item.payload_frame_bytes == item.payload_bytes + item.packets * 66  # headers on lo
     uplinks = [item for item in found if item.direction == "uplink"]
     assert all(to_mono_ns(item.last_ack_wall_ns or 0, record) <= after_ns + slack_ns for item in uplinks)
 

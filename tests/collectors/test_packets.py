@@ -1,49 +1,16 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wire_writer import CLIENT, PORT, SERVER, Wire
 
 from collectors.capture import to_mono_ns, wall_step_ns
 from collectors.packets import WireTransfer, transfers_on_wire
-from collectors.pcap import ACK, FIN, PSH, RST, SYN, Packet
+from collectors.segments import ACK, FIN, PSH, RST
 from instrument.records import Capture
-
-CLIENT, SERVER, PORT = "10.0.0.7", "10.0.0.1", 9092
-
-
-@dataclass
-class Wire:
-    """Writes the packets of one connection as its two ends send them; sequence numbers wrap."""
-
-    client_isn: int = 100
-    server_isn: int = 900
-    local_port: int = 40000
-
-    def __post_init__(self) -> None:
-        self.packets: list[Packet] = []
-        self.client_next = self.client_isn + 1
-        self.server_next = self.server_isn + 1
-
-    def client(self, at_ns: int, start: int, length: int = 0, flags: int = ACK, ack: int | None = None) -> None:
-        number = self.server_next if ack is None else ack
-        self.packets.append(
-            Packet(at_ns, CLIENT, self.local_port, SERVER, PORT, start % 2**32, number % 2**32, flags, length)
-        )
-
-    def server(self, at_ns: int, start: int, length: int = 0, flags: int = ACK, ack: int | None = None) -> None:
-        number = self.client_next if ack is None else ack
-        self.packets.append(
-            Packet(at_ns, SERVER, PORT, CLIENT, self.local_port, start % 2**32, number % 2**32, flags, length)
-        )
-
-    def handshake(self, at_ns: int, rtt_ns: int) -> None:
-        self.client(at_ns, self.client_isn, flags=SYN, ack=0)
-        self.server(at_ns + rtt_ns, self.server_isn, flags=SYN | ACK)
-        self.client(at_ns + rtt_ns, self.client_next)
 
 
 def one_exchange() -> Wire:
@@ -69,13 +36,19 @@ def test_one_exchange_gives_a_request_and_a_response() -> None:
             server=SERVER,
             exchange=0,
             direction="uplink",
+            tls_handshake=False,
             first_payload_wall_ns=2_000,
             last_payload_wall_ns=2_300,
             last_ack_wall_ns=2_340,
             payload_bytes=300,
-            retransmitted_bytes=200,
             unseen_bytes=0,
+            retransmitted_bytes=200,
             packets=3,
+            retransmitted_packets=1,
+            out_of_order_packets=0,
+            payload_frame_bytes=500 + 3 * 66,
+            wire_bytes=500 + 4 * 66,
+            rtt_ns=(),
             handshake_rtt_ns=40,
         ),
         WireTransfer(
@@ -84,13 +57,19 @@ def test_one_exchange_gives_a_request_and_a_response() -> None:
             server=SERVER,
             exchange=0,
             direction="downlink",
+            tls_handshake=False,
             first_payload_wall_ns=2_500,
             last_payload_wall_ns=2_500,
             last_ack_wall_ns=2_510,
             payload_bytes=1000,
-            retransmitted_bytes=0,
             unseen_bytes=0,
+            retransmitted_bytes=0,
             packets=1,
+            retransmitted_packets=0,
+            out_of_order_packets=0,
+            payload_frame_bytes=1066,
+            wire_bytes=1066 + 66,
+            rtt_ns=(10,),
             handshake_rtt_ns=40,
         ),
     ]
@@ -152,6 +131,27 @@ def test_a_port_that_is_used_again_is_another_connection() -> None:
         (0, "uplink", 300, 40),
         (0, "downlink", 1000, 40),
         (0, "uplink", 11, 60),
+    ]
+
+
+def test_a_port_that_is_used_again_is_another_connection_where_only_the_answer_to_its_syn_was_captured() -> None:
+    second = Wire(client_isn=7_000_000, server_isn=5)
+    second.handshake(8_000, 60)
+    second.client(8_100, 7_000_001, 11)
+    found = transfers_on_wire(one_exchange().packets + second.packets[1:], server_port=PORT)
+    assert [(item.exchange, item.payload_bytes) for item in found] == [(0, 300), (0, 1000), (0, 11)]
+
+
+def test_parallel_connections_are_kept_apart() -> None:
+    wires = [one_exchange(), one_exchange(), one_exchange()]
+    packets = [
+        packet._replace(**{"src_port" if packet.dst_port == PORT else "dst_port": 40000 + number})
+        for together in zip(*(wire.packets for wire in wires), strict=True)
+        for number, packet in enumerate(together)
+    ]
+    found = transfers_on_wire(packets, server_port=PORT)
+    assert sorted((item.local_port, item.payload_bytes) for item in found) == [
+        (port, size) for port in (40000, 40001, 40002) for size in (300, 1000)
     ]
 
 
