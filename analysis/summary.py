@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from analysis.measured import Measured, measure
 from analysis.model import TrialTimes
@@ -18,6 +19,7 @@ class Summary:
     """What a report says, and the trials it was made from; `revision` is that of the fedprobe that made it.
 
     Trials of one level of polling only: `others` holds the summaries of the run's other levels. Verdicts are of all.
+    `selftest` is the newest result of `fedprobe selftest` when the run began, None where there was none.
     """
 
     trials: Sequence[TrialTimes]
@@ -26,6 +28,7 @@ class Summary:
     revision: Mapping[str, str]
     polling: str = STOCK
     others: Mapping[str, Summary] = field(default_factory=dict)
+    selftest: Mapping[str, Any] | None = None
 
     @property
     def exit_code(self) -> int:

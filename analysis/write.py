@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from analysis.document import to_json
 from analysis.figure_data import csv_files
 from analysis.html import page
 from analysis.model import TrialTimes
 from analysis.paper_figures import write_figures
+from analysis.selftest_cited import with_selftest
 from analysis.summary import Summary, summarise
 
 TITLE = "Where the time of federated learning goes"
 
 
-def write_report(out: Path, trials: Sequence[TrialTimes], *, title: str = TITLE) -> Summary:
+def write_report(
+    out: Path, trials: Sequence[TrialTimes], *, title: str = TITLE, selftest: Mapping[str, Any] | None = None
+) -> Summary:
     """Summarise the trials and write the report into a folder, which is made where it does not exist."""
-    summary = summarise(trials)
+    summary = with_selftest(summarise(trials), selftest)
     write_summary(out, summary, title=title)
     return summary
 

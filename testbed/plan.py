@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import Any
 
@@ -20,6 +21,8 @@ class PlannedTrial:
     interface: str
     repetition: int
     polling: Polling = "stock"
+    networks: Mapping[str, str] = field(default_factory=dict)  # of nodes on another network than `interface`
+    tls: bool = False
 
 
 def plan_of(campaign: Campaign) -> list[PlannedTrial]:

@@ -41,6 +41,15 @@ class RunFolder:
     @classmethod
     def create(cls, path: Path, campaign_file: Path) -> RunFolder:
         """A new run folder with the campaign file in it. Raises RunFolderError where something is there already."""
+        return cls._made(path, campaign_file)
+
+    @classmethod
+    def bare(cls, path: Path) -> RunFolder:
+        """A new run folder without a campaign file: a self-test's. Raises RunFolderError as `create` does."""
+        return cls._made(path, None)
+
+    @classmethod
+    def _made(cls, path: Path, campaign_file: Path | None) -> RunFolder:
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RunFolderError(
                 f"{path} exists already and is never written over. Name another folder with --out, or leave it "
@@ -48,7 +57,8 @@ class RunFolder:
             )
         try:
             (path / "trials").mkdir(parents=True)
-            shutil.copyfile(campaign_file, path / "campaign.toml")
+            if campaign_file is not None:
+                shutil.copyfile(campaign_file, path / "campaign.toml")
         except OSError as error:
             raise RunFolderError(
                 f"{path}: cannot be made: {error.strerror}. Name a writable folder with --out."

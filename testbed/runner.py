@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.selftest_cited import FILE as SELFTEST_FILE
 from testbed.campaign import Campaign, CampaignError, app_folder, read_campaign
 from testbed.capabilities import require_emulation, require_programs
 from testbed.emulation import lifecycle
@@ -18,6 +19,7 @@ from testbed.manifest import manifest
 from testbed.plan import PlannedTrial, plan_document, plan_of
 from testbed.progress import RunProgress
 from testbed.run_folder import RunFolder
+from testbed.selftest.results import newest
 from testbed.ssh import Session, connect
 from testbed.trial import Setting, asked, conduct
 
@@ -63,12 +65,14 @@ def check_machine(prepared: Prepared) -> None:
 def run(prepared: Prepared, folder: RunFolder) -> bool:
     """Carry out the plan. Returns whether every trial is ok; Interrupted is raised after all is taken down."""
     folder.write("plan.json", plan_document(prepared.campaign, prepared.trials))
+    if (selftest := newest()) is not None:
+        folder.write(SELFTEST_FILE, selftest)
     total = prepared.campaign.rounds * len(prepared.trials)
     with Interrupts() as interrupts, RunProgress(total) as progress, ExitStack() as stack:
         progress.doing("building the testbed")
         inventory = stack.enter_context(_testbed(prepared, interrupts))
         folder.write("manifest.json", manifest(inventory, prepared.profiles))
-        sessions = stack.enter_context(_sessions(inventory, prepared.campaign.clients))
+        sessions = stack.enter_context(sessions_to(inventory, prepared.campaign.clients))
         setting = Setting(
             campaign=prepared.campaign,
             app=prepared.app,
@@ -87,7 +91,7 @@ def _one(setting: Setting, planned: PlannedTrial, folder: RunFolder) -> bool:
     trial = folder.trial(planned.name)
     trial.enter("planned", **asked(setting, planned))
     folder.check_space()
-    conduct(setting, planned, trial)
+    conduct(setting, planned, trial, rounds_before=planned.index * setting.campaign.rounds)
     setting.progress.rounds_done((planned.index + 1) * setting.campaign.rounds)
     outcome, reason = trial.facts["outcome"], trial.facts["reason"]
     setting.progress.say(f"{planned.name}: {outcome}" + (f": {reason}" if reason else ""))
@@ -137,7 +141,8 @@ def _testbed(prepared: Prepared, interrupts: Interrupts) -> Iterator[Inventory]:
 
 
 @contextmanager
-def _sessions(inventory: Inventory, clients: int) -> Iterator[Mapping[str, Session]]:
+def sessions_to(inventory: Inventory, clients: int) -> Iterator[Mapping[str, Session]]:
+    """Sessions to the server and the first nodes, by host name, for the length of a `with` block."""
     hosts = [inventory.server, *inventory.nodes[:clients]]
     opened: dict[str, Session] = {}
     try:

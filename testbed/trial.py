@@ -43,8 +43,10 @@ class Setting:
     progress: RunProgress
 
 
-def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder) -> None:
+def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rounds_before: int) -> None:
     """Run one trial and keep what it measured, whole or marked invalid with its reason.
+
+    `rounds_before` is how many rounds of the campaign were before it, for the progress.
 
     Raises Interrupted, after the same taking down and keeping, where the user ended it.
     """
@@ -58,6 +60,8 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder) -> Non
         interface=planned.interface,
         nodes=nodes,
         polling=planned.polling,
+        networks=planned.networks,
+        tls=planned.tls,
     )
     folder.enter("starting", **asked(setting, planned))
     reason = ""
@@ -65,7 +69,7 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder) -> Non
     interrupted = False
     try:
         before = delayer_snapshots(inventory)
-        _measure(setting, deployment, folder, planned.index * campaign.rounds)
+        _measure(setting, deployment, folder, rounds_before)
     except Interrupted:
         reason, interrupted = INTERRUPTED, True
     except FedprobeError as error:
@@ -80,7 +84,7 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder) -> Non
 def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
     """What trial.json says before anything is started."""
     campaign = setting.campaign
-    link = setting.profiles.links[planned.interface] if setting.profiles else None
+    link = setting.profiles.links[planned.interface] if setting.profiles and not planned.networks else None
     return {
         "name": planned.name,
         "campaign": campaign.name,
@@ -95,6 +99,8 @@ def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
             "run_config": campaign.run_config(),
             "collectors": list(campaign.collect.collectors),
             "polling": planned.polling,
+            "networks": dict(planned.networks),
+            "tls": planned.tls,
             "fast_waits_s": FAST_WAIT_S if planned.polling == "fast" else None,
         },
     }
@@ -207,14 +213,14 @@ def _devices(deployment: Deployment) -> list[checks.Devices]:
         checks.Devices(
             node=node.name,
             by_network={network: one.device for network, one in node.interfaces.items()},
-            interface=deployment.interface,
+            interface=deployment.network(node),
         )
         for node in deployment.nodes
     ]
 
 
 def _dialled(deployment: Deployment) -> list[str]:
-    return [str(node.interfaces[deployment.interface].address) for node in deployment.nodes]  # type: ignore[index]
+    return [str(node.interfaces[deployment.network(node)].address) for node in deployment.nodes]
 
 
 def _conditions(setting: Setting, records: load.Records) -> dict[str, Any]:

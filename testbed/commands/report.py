@@ -52,13 +52,17 @@ def print_report(folders: Sequence[Path], *, as_json: bool, write: bool, against
 
     from analysis.compare import compare, comparison_json, comparison_table
     from analysis.document import to_json
+    from analysis.selftest_cited import read_selftest
     from analysis.summary import summarise
     from analysis.terminal import print_summary
     from analysis.verdicts import exit_code
     from analysis.write import write_report
 
     trials = trials_of(folders)
-    summary = write_report(folders[0] / "report", trials) if write else summarise(trials)
+    if write:
+        summary = write_report(folders[0] / "report", trials, selftest=read_selftest(folders[0]))
+    else:
+        summary = summarise(trials)
     compared = compare(summary, summarise(trials_of([against]))) if against is not None else []
     if as_json:
         more = {"against": comparison_json(compared)} if against is not None else {}
