@@ -3,7 +3,8 @@
 An exchange says that the offset at its middle is `theta` up to half of what its way there and back took: this
 holds for any asymmetry of the two ways. Several exchanges bound the drift between them in the same manner, so the
 error stated here is a bound and no estimate, as long as clocks drift evenly and by no more than `MAX_DRIFT`.
-Source: RFC 5905, section 8 (theta, delta) and section 10 (the clock filter's minimum delay).
+Sources: RFC 5905, section 8 (theta, delta) and section 10 (the clock filter's minimum delay); Marzullo and Owicki
+1983, on intervals that hold the true time and their intersection.
 """
 
 from __future__ import annotations
@@ -107,7 +108,11 @@ def low_delay(exchanges: Sequence[FourStamps]) -> list[FourStamps]:
 
 
 def fitted(exchanges: Sequence[FourStamps]) -> ClockMap:
-    """The map of these exchanges, filtered first; without anchors, so of infinite error, where none is left."""
+    """The map of these exchanges; without anchors, so of infinite error, where none is possible.
+
+    Drift and offset come of those with little delay. The error comes of all: nothing arrives before it is sent, so
+    the quickest way there bounds the offset from above and the quickest way back, of whichever exchange, from below.
+    """
     kept = low_delay(exchanges)
     if not kept:
         return ClockMap(anchors=())
@@ -117,17 +122,46 @@ def fitted(exchanges: Sequence[FourStamps]) -> ClockMap:
     theta = np.array([item.theta_ns - base for item in kept], dtype=np.float64)
     bound = np.array([item.bound_ns for item in kept], dtype=np.float64)
     drift, drift_error = _drift(when, theta, bound)
-    weight = 1 / np.maximum(bound, 1.0) ** 2
-    offset = round(float(np.average(theta - drift * when, weights=weight)))
-    error = np.abs(theta - drift * when - offset) + bound + ROUNDING_NS
-    error = (error + drift_error * np.abs(when[:, None] - when)).min(axis=1)
+    moments = sorted(item.middle - origin for item in exchanges if item.delay_ns >= 0)
+    line = ClockMap(offset_ns=base, drift=drift, drift_error=drift_error, origin_ns=origin)
+    high, low = _limits(exchanges, line, np.array(moments, dtype=np.float64))
+    offset = round(float(np.median((high + low) / 2)))
+    error = np.maximum(high - offset, offset - low) + ROUNDING_NS
     return ClockMap(
         offset_ns=base + offset,
         drift=drift,
         drift_error=drift_error,
         origin_ns=origin,
-        anchors=tuple((item.middle, float(bounded)) for item, bounded in zip(kept, error, strict=True)),
+        anchors=tuple(
+            (moment + origin, max(0.0, float(bounded))) for moment, bounded in zip(moments, error, strict=True)
+        ),
     )
+
+
+def _limits(exchanges: Sequence[FourStamps], line: ClockMap, moments: Floats) -> tuple[Floats, Floats]:
+    """How far above and below `line` all exchanges allow the offset to be at each moment (from the line's origin).
+
+    What an exchange says of its own moment it says of another one too, weaker by what the drift may be off meanwhile.
+    """
+    possible = [item for item in exchanges if item.delay_ns >= 0]
+    sent = np.array([item.sent - line.origin_ns for item in possible], dtype=np.float64)
+    received = np.array([item.received - line.origin_ns for item in possible], dtype=np.float64)
+    there = np.array([item.arrived - item.sent - line.offset_ns for item in possible], dtype=np.float64)
+    back = np.array([item.answered - item.received - line.offset_ns for item in possible], dtype=np.float64)
+    high = _lowest(sent, there - line.drift * sent, moments, line.drift_error)
+    low = -_lowest(received, line.drift * received - back, moments, line.drift_error)
+    return high, low
+
+
+def _lowest(when: Floats, values: Floats, moments: Floats, rate: float) -> Floats:
+    """At each moment the least of `values` + `rate` x the time between; moments are in order."""
+    order = np.argsort(when, kind="stable")
+    when, values = when[order], values[order]
+    before = np.concatenate([[np.inf], np.minimum.accumulate(values - rate * when)])
+    after = np.concatenate([np.minimum.accumulate((values + rate * when)[::-1])[::-1], [np.inf]])
+    place = np.searchsorted(when, moments, side="right")
+    found: Floats = np.minimum(before[place] + rate * moments, after[place] - rate * moments)
+    return found
 
 
 def _drift(when: Floats, theta: Floats, bound: Floats) -> tuple[float, float]:

@@ -1,7 +1,8 @@
 """One axis for all hosts: the server host's monotonic clock. Every other clock is mapped onto it, with a bound.
 
-Two sources: exchanges over the management path, which are preferred, and the four stamps that ride on requests
-which Flower makes anyway. A request that carried a model, or ran beside one that did, never counts.
+Two sources, each a true statement about the offset, so that they are used together: exchanges over the management
+path, which say most, and the four stamps that ride on requests which Flower makes anyway. A request that carried a
+model, or ran beside one that did, never counts.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from instrument.records import Exchange, Rpc
 
 SMALL_BYTES = 4096  # request and response together: three segments on the wire at most
 LARGE_BYTES = 65536  # a request this large queues others behind it
-DISTRUST = 2.0  # the management path is left where the requests bound the offset this many times better
 
 
 # Where a clock is put that nothing ties to the axis: so far off that its intervals, which keep their lengths, touch
@@ -77,9 +77,9 @@ def _mapped(segments: Sequence[SegmentRecords], clock: str, reference: str) -> t
             host=host, source="same clock", exchanges=0, offset_s=0.0, drift_ppm=0.0, error_s=0.0
         )
     extent = _extent(segments)
-    chosen, source = _chosen(
-        fitted(management_exchanges(segments, reference)), fitted(request_exchanges(segments, reference)), extent
-    )
+    management, requests = management_exchanges(segments, reference), request_exchanges(segments, reference)
+    chosen = fitted([*management, *requests])
+    source = _quicker(management, requests)
     if not chosen.anchors:
         chosen, source = NOWHERE, "none"
     fit = ClockFit(
@@ -93,12 +93,12 @@ def _mapped(segments: Sequence[SegmentRecords], clock: str, reference: str) -> t
     return chosen, fit
 
 
-def _chosen(management: ClockMap, requests: ClockMap, extent: Interval) -> tuple[ClockMap, str]:
-    """The management path's map, unless the requests' is bounded far better."""
-    errors = [each.worst_error_ns(extent.start_ns, extent.end_ns) for each in (management, requests)]
-    if management.anchors and errors[0] <= DISTRUST * errors[1]:
-        return management, "management"
-    return requests, "requests"
+def _quicker(management: Sequence[FourStamps], requests: Sequence[FourStamps]) -> str:
+    """The source whose quickest exchange is the quicker: what bounds the offset best."""
+    least = [min((one.delay_ns for one in of if one.delay_ns >= 0), default=None) for of in (management, requests)]
+    if least[0] is None:
+        return "requests"
+    return "management" if least[1] is None or least[0] <= least[1] else "requests"
 
 
 def management_exchanges(segments: Iterable[SegmentRecords], reference: str) -> list[FourStamps]:
