@@ -1,8 +1,8 @@
 """One axis for all hosts: the server host's monotonic clock. Every other clock is mapped onto it, with a bound.
 
-Two sources, each a true statement about the offset, so that they are used together: exchanges over the management
-path, which say most, and the four stamps that ride on requests which Flower makes anyway. A request that carried a
-model, or ran beside one that did, never counts.
+Three sources, each a true statement about the offset, so that they are used together: exchanges over the management
+path, which say most; the four stamps that ride on requests which Flower makes anyway; what chrony says on both hosts.
+A request that carried a model, or ran beside one that did, never counts.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from analysis.chrony_source import Disciplined, chrony_exchanges, disciplined
 from analysis.intervals import merged
 from analysis.load import Records, SegmentRecords
 from analysis.model import ClockFit, Interval
@@ -60,26 +61,33 @@ def axis_of(records: Records) -> Axis:
             "these records hold no SuperLink and no ServerApp: add the server host's spool folder to this report"
         )
     reference = servers[-1].header.clock
+    chrony = disciplined(segment for segment in records.segments if segment.header.clock == reference)
     by_clock: dict[str, list[SegmentRecords]] = defaultdict(list)
     for segment in records.segments:
         by_clock[segment.header.clock].append(segment)
     maps, fits = {}, []
     for clock, segments in sorted(by_clock.items()):
-        maps[clock], fit = _mapped(segments, clock, reference)
+        maps[clock], fit = _mapped(segments, clock, reference, chrony)
         fits.append(fit)
     return Axis(reference, maps, fits)
 
 
-def _mapped(segments: Sequence[SegmentRecords], clock: str, reference: str) -> tuple[ClockMap, ClockFit]:
+def _mapped(
+    segments: Sequence[SegmentRecords], clock: str, reference: str, chrony: Sequence[Disciplined]
+) -> tuple[ClockMap, ClockFit]:
     host = segments[0].header.host
     if clock == reference:
         return IDENTITY, ClockFit(
             host=host, source="same clock", exchanges=0, offset_s=0.0, drift_ppm=0.0, error_s=0.0
         )
     extent = _extent(segments)
-    management, requests = management_exchanges(segments, reference), request_exchanges(segments, reference)
-    chosen = fitted([*management, *requests])
-    source = _quicker(management, requests)
+    sources = {
+        "management": management_exchanges(segments, reference),
+        "requests": request_exchanges(segments, reference),
+        "chrony": chrony_exchanges(disciplined(segments), chrony),
+    }
+    chosen = fitted([exchange for exchanges in sources.values() for exchange in exchanges])
+    source = _quickest(sources)
     if not chosen.anchors:
         chosen, source = NOWHERE, "none"
     fit = ClockFit(
@@ -93,12 +101,14 @@ def _mapped(segments: Sequence[SegmentRecords], clock: str, reference: str) -> t
     return chosen, fit
 
 
-def _quicker(management: Sequence[FourStamps], requests: Sequence[FourStamps]) -> str:
-    """The source whose quickest exchange is the quicker: what bounds the offset best."""
-    least = [min((one.delay_ns for one in of if one.delay_ns >= 0), default=None) for of in (management, requests)]
-    if least[0] is None:
-        return "requests"
-    return "management" if least[1] is None or least[0] <= least[1] else "requests"
+def _quickest(sources: Mapping[str, Sequence[FourStamps]]) -> str:
+    """The source whose quickest exchange is the quickest: what bounds the offset best."""
+    least = {
+        name: min((one.delay_ns for one in exchanges if one.delay_ns >= 0), default=None)
+        for name, exchanges in sources.items()
+    }
+    known = {name: delay_ns for name, delay_ns in least.items() if delay_ns is not None}
+    return min(known, key=lambda name: known[name], default="none")
 
 
 def management_exchanges(segments: Iterable[SegmentRecords], reference: str) -> list[FourStamps]:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import sys
 
-from collectors.run import main
-
 if __name__ == "__main__":
+    try:
+        from collectors.run import main
+    except ValueError as error:  # FEDPROBE_CLOCK, read when the clock is made
+        sys.exit(f"fedprobe collectors: {error}")
     sys.exit(main(sys.argv[1:]))

@@ -34,6 +34,7 @@ AGAIN = signal.SIGUSR1  # asks for another exchange of clocks
 SHORT_BURST = 7
 
 _CLOCK = SystemClock()
+_CAPTURE_CLOCK = SystemClock(kernel_wall=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,7 +193,7 @@ def _sample_until(stop: Stop, pollers: Mapping[str, Poller], probe: Probe, inter
 def _capture(plan: CapturePlan, probe: Probe, running: ExitStack) -> Tcpdump | None:
     """A capture that was started; None where this host cannot, which is said and must not cost the trial."""
     try:
-        return running.enter_context(Tcpdump(plan, _CLOCK))
+        return running.enter_context(Tcpdump(plan, _CAPTURE_CLOCK))
     except NoCaptureError as error:
         plan.file.unlink(missing_ok=True)  # an empty file would look like a capture that was torn
         probe.fault(CAPTURE, str(error))

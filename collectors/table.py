@@ -14,6 +14,7 @@ POLLERS: Mapping[str, str] = {
     "host": "collectors.host:Host",
     "process": "collectors.process:FlowerProcesses",
     "interfaces": "collectors.interfaces:Interfaces",
+    "chrony": "collectors.chrony:Chrony",
 }
 
 

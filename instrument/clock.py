@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from instrument.clock_error import ClockError
+
 
 class ClockMismatchError(ValueError):
     """Two timestamps of different clocks were subtracted or compared."""
@@ -79,21 +81,33 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The kernel's clocks."""
+    """The kernel's clocks, made wrong where FEDPROBE_CLOCK asks for it.
+
+    `kernel_wall` leaves the wall clock as it is: packets bear the kernel's own stamps.
+    Raises ValueError where FEDPROBE_CLOCK cannot be understood.
+    """
+
+    def __init__(self, *, kernel_wall: bool = False) -> None:
+        self._error = ClockError.of(os.environ)
+        self._wrong = self._error.drift_ppb != 0
+        self._wall_ns = 0 if kernel_wall else self._error.wall_ns
 
     def mono_ns(self) -> int:
         """CLOCK_MONOTONIC, in nanoseconds."""
-        return time.monotonic_ns()
+        return self._error.mono_ns(time.monotonic_ns()) if self._wrong else time.monotonic_ns()
 
     def wall_ns(self) -> int:
         """CLOCK_REALTIME, in nanoseconds."""
-        return time.time_ns()
+        return time.time_ns() + self._wall_ns
 
     def sleep_until_mono_ns(self, deadline_ns: int) -> None:
         """Sleep until the deadline; returns at once where it has passed."""
-        remaining_ns = deadline_ns - time.monotonic_ns()
-        if remaining_ns > 0:
+        while (remaining_ns := deadline_ns - self.mono_ns()) > 0:
             time.sleep(remaining_ns / 1e9)
+
+    def of_kernel_ns(self, kernel_ns: int) -> int:
+        """This clock's reading at a moment that the kernel told by its own monotonic clock."""
+        return self._error.mono_ns(kernel_ns)
 
 
 class ManualClock:
@@ -137,7 +151,7 @@ def this_clock() -> ClockId:
         namespace = os.stat("/proc/self/ns/time").st_ino  # noqa: PTH116
     except OSError:
         namespace = 0
-    return ClockId("monotonic", boot_id, namespace)
+    return ClockId(f"monotonic{ClockError.of(os.environ).label}", boot_id, namespace)
 
 
 def kernel_tick_ns() -> int:

@@ -59,6 +59,7 @@ def segment_header(role: str, environment: Mapping[str, str], argv: Sequence[str
         trial=environment.get("FEDPROBE_TRIAL", ""),
         nice=os.getpriority(os.PRIO_PROCESS, 0),
         autogroup=autogroup(),
+        run_queue_wait_ns=run_queue_wait_ns(),
         scheduler={0: "other", 1: "fifo", 2: "rr", 3: "batch", 5: "idle"}.get(os.sched_getscheduler(0), "unknown"),
         argv=without_secrets(argv),
         versions=versions(),
@@ -76,7 +77,8 @@ def exec_mono_ns() -> int:
         ticks = int(after_name.split()[19])
     except (OSError, ValueError, IndexError):
         return SystemClock().mono_ns()
-    return ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK") - boottime_minus_monotonic_ns()
+    kernel_ns = ticks * 1_000_000_000 // os.sysconf("SC_CLK_TCK") - boottime_minus_monotonic_ns()
+    return SystemClock().of_kernel_ns(kernel_ns)
 
 
 def autogroup() -> str:
@@ -90,15 +92,28 @@ def autogroup() -> str:
         return ""
 
 
-def run_queue_wait_s(pid: int | str = "self") -> float | None:
-    """Seconds a process's main thread was runnable but not running; None where the kernel does not tell.
+def run_queue_wait_ns(pid: int | str = "self") -> int | None:
+    """Nanoseconds a process's main thread was runnable but not running, since its fork; an exec does not reset them.
 
-    Source: Documentation/scheduler/sched-stats.rst, second field of /proc/PID/schedstat, nanoseconds.
+    None where the kernel does not tell: it has no such file, or keeps no counts and shows three zeros (the third is
+    how often the thread ran, which a thread that is asked has done). Costs 5 us: no Path, no buffered file.
+    Source: Documentation/scheduler/sched-stats.rst, second field of /proc/PID/schedstat.
     """
     try:
-        return int(Path(f"/proc/{pid}/schedstat").read_text(encoding="ascii").split()[1]) / 1e9
-    except (OSError, ValueError, IndexError):
+        file = os.open(f"/proc/{pid}/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            _, waited, ran = os.read(file, 100).split()
+        finally:
+            os.close(file)
+        return int(waited) if int(ran) else None
+    except (OSError, ValueError):
         return None
+
+
+def run_queue_wait_s(pid: int | str = "self") -> float | None:
+    """The same in seconds."""
+    waited_ns = run_queue_wait_ns(pid)
+    return None if waited_ns is None else waited_ns / 1e9
 
 
 def without_secrets(argv: Sequence[str]) -> list[str]:

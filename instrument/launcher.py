@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from instrument.clock_error import ClockError
 from instrument.polling import VARIABLE, Polling, polling_of, variables
 from instrument.probe import disabled
 
@@ -61,6 +62,10 @@ def launch(command: Sequence[str], out: Path, *, polling: Polling | None = None)
         )
     if not disabled(os.environ):
         _check_writable(out)
+        try:
+            ClockError.of(os.environ)
+        except ValueError as error:
+            raise LaunchError(str(error)) from error
     asked = {VARIABLE: polling} if polling else {}
     environment = environment_for(out, {**os.environ, **asked})
     try:

@@ -121,6 +121,28 @@ _ALL = (
         "packets dropped before sending, cumulative",
         "psutil.net_io_counters",
     ),
+    Metric(
+        "clock_wall_less_monotonic_ns",
+        "ns",
+        int,
+        "the wall clock's reading less the monotonic clock's",
+        "clock_gettime",
+    ),
+    Metric("chrony_stratum", "1", int, "chrony's distance from a reference clock", "chronyc -c tracking"),
+    Metric(
+        "chrony_error_bound_s",
+        "s",
+        float,
+        "how far the wall clock may be off, by chrony: |offset| + root dispersion + root delay / 2",
+        "chronyc -c tracking",
+    ),
+    Metric(
+        "chrony_frequency_ppm",
+        "ppm",
+        float,
+        "how fast the clock would run uncorrected",
+        "chronyc -c tracking",
+    ),
 )
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}
 

@@ -169,11 +169,14 @@ class Probe:
 
 
 class Timed:
-    """Context manager that records a Span around its block; an exception passes through unchanged."""
+    """Context manager that records a Span around its block; an exception passes through unchanged.
+
+    The Span is made on the writer's thread: fields that it does not have are a fault there, and nothing in the block.
+    """
 
     __slots__ = ("_end_ns", "_fields", "_name", "_probe", "_start_ns")
 
-    def __init__(self, probe: Probe, name: str, **span_fields: str | int | None) -> None:
+    def __init__(self, probe: Probe, name: str, /, **span_fields: str | int | None) -> None:
         self._probe = probe
         self._name = name
         self._fields = span_fields
@@ -196,13 +199,14 @@ class Timed:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         end_ns = self._end_ns or self._probe.clock.mono_ns()
+        thread, reason = threading.get_native_id(), described(error) if error is not None else None
         self._probe.emit(
-            Span(
+            lambda: Span(
                 name=self._name,
                 start_mono_ns=self._start_ns,
                 end_mono_ns=end_ns,
-                thread=threading.get_native_id(),
-                error=described(error) if error is not None else None,
+                thread=thread,
+                error=reason,
                 **self._fields,  # type: ignore[arg-type]
             )
         )

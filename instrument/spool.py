@@ -3,24 +3,33 @@
 Form of a file: a `segment` header line, record lines, an `end` trailer line with their count and SHA-256.
 Each line is written whole by one system call, so that a killed process loses at most an unterminated last line.
 A file without its trailer is readable; it says that its process was cut off.
+
+A reader reads files of its own SCHEMA_VERSION only: a field that it does not know may change what the others mean.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
-from instrument.records import End, Record, RecordError, Segment, decode, encode
+from instrument.records import SCHEMA_VERSION, End, Record, RecordError, Segment, decode, encode
 
 SUFFIX = ".jsonl"
 
 
 class SpoolError(OSError):
     """A spool file cannot be written or is not what its trailer says."""
+
+
+class SchemaError(SpoolError):
+    """A spool file was written in another version of the schema of records."""
 
 
 class SegmentWriter:
@@ -102,13 +111,14 @@ def read_segment(path: Path) -> SegmentFile:
     """Read one spool file; an unterminated last line is dropped and counted.
 
     Raises SpoolError where a whole line is damaged, the header is missing, or the trailer's count or digest
-    does not match what precedes it.
+    does not match what precedes it, and SchemaError for a file of another schema version.
     """
     content = path.read_bytes()
     body, newline, tail = content.rpartition(b"\n")
     lines = body.split(b"\n") if newline else []
     if not lines:
         raise SpoolError(f"{path}: no header line: the process was ended before it wrote anything")
+    _check_schema(path, lines[0])
     records = list(_decoded(path, lines))
     header, rest = records[0], records[1:]
     if not isinstance(header, Segment):
@@ -123,6 +133,37 @@ def read_segment(path: Path) -> SegmentFile:
 def spool_files(folder: Path) -> list[Path]:
     """The spool files of a folder, in name order, its sub-folders included."""
     return sorted(folder.rglob(f"*{SUFFIX}"))
+
+
+def header_fields(line: bytes) -> dict[str, Any]:
+    """What a header line says, whatever its schema version; empty where it is no header.
+
+    For naming a file that cannot be read. Nothing may be measured by it.
+    """
+    try:
+        body = json.loads(line)
+    except (ValueError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) and body.get("kind") == Segment.kind else {}
+
+
+def _check_schema(path: Path, line: bytes) -> None:
+    header = header_fields(line)
+    version = header.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        versions = header.get("versions")
+        writer = versions.get("fedprobe", "") if isinstance(versions, dict) else ""
+        raise SchemaError(
+            f"{path}: its records have schema version {version}, and fedprobe {_own_version()} reads version "
+            f"{SCHEMA_VERSION}. Report it with the fedprobe that wrote it{f', {writer}' if writer else ''}."
+        )
+
+
+def _own_version() -> str:
+    try:
+        return metadata.version("fedprobe")
+    except metadata.PackageNotFoundError:  # a checkout on PYTHONPATH
+        return "of this checkout"
 
 
 def _decoded(path: Path, lines: Iterable[bytes]) -> Iterator[Record]:

@@ -58,7 +58,7 @@ class Testbed(_Strict):
 class Collect(_Strict):
     """What is sampled beside each trial, and how often."""
 
-    collectors: tuple[str, ...] = ("host", "process", "interfaces")
+    collectors: tuple[str, ...] = ("host", "process", "interfaces", "chrony")
     interval_ms: Annotated[int, Field(ge=100, le=60_000)] = 1000
     capture: bool = False
 

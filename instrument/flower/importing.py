@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
 Hook = Callable[[ModuleType], None]
+# told of each hooked module by name: None, or what its hook raised
+Report = Callable[[str, BaseException | None], None]
 
 
 class HookFinder(MetaPathFinder):
     """Finds hooked modules as Python would and wraps their loaders. A hook that raises is reported, not raised."""
 
-    def __init__(self, hooks: Mapping[str, Hook], report: Callable[[str, BaseException], None]) -> None:
+    def __init__(self, hooks: Mapping[str, Hook], report: Report) -> None:
         self._hooks = dict(hooks)
         self._report = report
 
@@ -31,7 +34,7 @@ class HookFinder(MetaPathFinder):
         try:
             self._wrap(spec.loader, fullname, hook)
         except Exception as error:  # a loader that cannot be wrapped still loads its module
-            self._report(fullname, error)
+            _tell(self._report, fullname, error)
         return spec
 
     def _wrap(self, loader: Loader, name: str, hook: Hook) -> None:
@@ -39,23 +42,32 @@ class HookFinder(MetaPathFinder):
 
         def exec_module(module: ModuleType) -> None:
             execute(module)
-            try:
-                hook(module)
-            except Exception as error:  # the app goes on unmeasured at this place, and the record says so
-                self._report(name, error)
+            run_hook(hook, module, name, self._report)
 
         loader.exec_module = exec_module  # type: ignore[method-assign]
 
 
-def install(hooks: Mapping[str, Hook], report: Callable[[str, BaseException], None]) -> None:
+def run_hook(hook: Hook, module: ModuleType, name: str, report: Report) -> None:
+    """Hook the module and report how it went; the app goes on unmeasured at a place whose hook raises."""
+    try:
+        hook(module)
+    except Exception as error:
+        _tell(report, name, error)
+    else:
+        _tell(report, name, None)
+
+
+def _tell(report: Report, name: str, error: Exception | None) -> None:
+    with suppress(Exception):  # inside an import of the app's own
+        report(name, error)
+
+
+def install(hooks: Mapping[str, Hook], report: Report) -> None:
     """Hook modules that are imported from now on; those already imported are hooked at once."""
     waiting: dict[str, Hook] = {}
     for name, hook in hooks.items():
         if name in sys.modules:
-            try:
-                hook(sys.modules[name])
-            except Exception as error:
-                report(name, error)
+            run_hook(hook, sys.modules[name], name, report)
         else:
             waiting[name] = hook
     sys.meta_path.insert(0, HookFinder(waiting, report))

@@ -13,6 +13,8 @@ from instrument.flower import importing, session
 from instrument.flower.gc_pauses import record_pauses
 from instrument.flower.names import SUPPORTED, hooks_for
 from instrument.flower.priority import set_priority
+from instrument.probe import described
+from instrument.records import Hook
 
 
 def install(role: str) -> None:
@@ -27,7 +29,15 @@ def install(role: str) -> None:
         probe.fault("flwr", f"flwr {version} is not supported (>= {SUPPORTED[0]}, < {SUPPORTED[1]}): nothing hooked")
         return
     record_pauses()
-    importing.install(hooks_for(role), lambda name, error: session.probe().fault(f"hook {name}", error))
+    importing.install(hooks_for(role), _record_hook)
+
+
+def _record_hook(name: str, error: BaseException | None) -> None:
+    probe = session.probe()
+    reason = None if error is None else described(error)
+    probe.emit(Hook(name=name, mono_ns=probe.clock.mono_ns(), found=error is None, error=reason))
+    if error is not None:
+        probe.fault(f"hook {name}", error)
 
 
 def _supported(version: str) -> bool:
@@ -49,7 +59,7 @@ def _close_on_exit() -> None:
     leave = os._exit
 
     def leave_with_records(status: int) -> NoReturn:
-        session.probe().close()
+        session.guarded(session.probe().close)
         leave(status)
 
     os._exit = leave_with_records

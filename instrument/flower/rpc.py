@@ -7,6 +7,7 @@ parsing (object trees) is left to the writer's thread.
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -14,7 +15,7 @@ from typing import Any
 
 from instrument.flower.arrival import age_of_last_data_ns, late_ms
 from instrument.flower.serve import HEADER
-from instrument.flower.session import probe
+from instrument.flower.session import guarded, probe
 from instrument.probe import described
 from instrument.records import Rpc
 
@@ -39,42 +40,59 @@ class RecordingInterceptor:
 
     def intercept(self, context: Any, call_next: Callable[[Any], Any]) -> Any:
         """Send one attempt of one request."""
-        if context.rpc_method.endswith(QUIET_METHODS):
+        attempt = guarded(_begun, context)
+        if attempt is None:
             return call_next(context)
-        now = probe().clock.mono_ns
-        moments: dict[str, int] = {}
-
-        def trace(name: str, _info: Any) -> None:
-            key = MOMENTS.get(name)
-            if key is not None:
-                moments[key] = now()
-
-        context.request.extensions["trace"] = trace
-        response, failure = None, None
-        start = now()
+        response = None
         try:
             response = call_next(context)
             return response
         except BaseException as error:
-            failure = described(error)[:300]
+            attempt.failure = described(error)[:300]
             raise
         finally:
-            end, thread = now(), threading.get_native_id()
-            # asked now: the socket may be gone by the time the record is made
-            port, late = _local_port(response), _late_ms(response, moments.get("body_read_mono_ns"), now)
-            probe().emit(
-                lambda: _record(
-                    context,
-                    response,
-                    failure=failure,
-                    moments=moments,
-                    start=start,
-                    end=end,
-                    thread=thread,
-                    port=port,
-                    late=late,
-                )
+            guarded(attempt.end, response)
+
+
+class _Attempt:
+    """One attempt of one request, while it is under way; `end` hands over its record."""
+
+    def __init__(self, context: Any) -> None:
+        self.failure: str | None = None
+        self._context = context
+        self._now = probe().clock.mono_ns
+        self._moments: dict[str, int] = {}
+        context.request.extensions["trace"] = lambda name, _info: guarded(self._trace, name)
+        self._start = self._now()
+
+    def _trace(self, name: str) -> None:
+        key = MOMENTS.get(name)
+        if key is not None:
+            self._moments[key] = self._now()
+
+    def end(self, response: Any) -> None:
+        end, thread = self._now(), threading.get_native_id()
+        # asked now: the socket may be gone by the time the record is made
+        port = _local_port(response)
+        late = _late_ms(response, self._moments.get("body_read_mono_ns"), self._now)
+        probe().emit(
+            lambda: _record(
+                self._context,
+                response,
+                failure=self.failure,
+                moments=self._moments,
+                start=self._start,
+                end=end,
+                thread=thread,
+                port=port,
+                late=late,
             )
+        )
+
+
+def _begun(context: Any) -> _Attempt | None:
+    """The attempt that is about to be made; None for a method that is not recorded."""
+    return None if context.rpc_method.endswith(QUIET_METHODS) else _Attempt(context)
 
 
 def _record(
@@ -214,9 +232,10 @@ def _messages_answer(service: str, name: str, content: bytes) -> dict[str, Any]:
 def hook_protobuf_client(module: ModuleType) -> None:
     """For `flwr.supercore.protobuf.client`: adds the interceptor, innermost, to every client."""
     init = module.ProtobufClient.__init__
+    _ = inspect.signature(init).parameters["interceptors"]
 
     @functools.wraps(init)
-    def init_wrapped(self: Any, base_url: str, *, interceptors: Any = (), **options: Any) -> None:
-        init(self, base_url, interceptors=(*interceptors, RecordingInterceptor()), **options)
+    def init_wrapped(self: Any, *arguments: Any, interceptors: Any = (), **options: Any) -> None:
+        init(self, *arguments, interceptors=(*interceptors, RecordingInterceptor()), **options)
 
     module.ProtobufClient.__init__ = init_wrapped

@@ -15,7 +15,7 @@ from typing import Any
 
 from instrument.clock import short_id, this_clock
 from instrument.flower.arrival import age_of_last_data_ns, late_ms
-from instrument.flower.session import probe
+from instrument.flower.session import guarded, probe
 from instrument.probe import described
 from instrument.records import Serve
 
@@ -41,17 +41,27 @@ class StampingApp:
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["path"].endswith(QUIET_PATHS):
+        exchange = guarded(self._begun, scope)
+        if exchange is None:
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(next(self._numbers), scope, self._clock)
         try:
-            await self._app(scope, exchange.receiving(receive), exchange.sending(send))
+            await self._app(
+                scope,
+                guarded(exchange.receiving, receive) or receive,
+                guarded(exchange.sending, send) or send,
+            )
         except BaseException as error:
             exchange.error = described(error)[:300]
             raise
         finally:
-            probe().emit(exchange.record())
+            guarded(exchange.hand_over)
+
+    def _begun(self, scope: Event) -> _Exchange | None:
+        """The exchange that begins now; None for what is no measured request."""
+        if scope["type"] != "http" or scope["path"].endswith(QUIET_PATHS):
+            return None
+        return _Exchange(next(self._numbers), scope, self._clock)
 
 
 class _Exchange:
@@ -78,38 +88,52 @@ class _Exchange:
 
         async def receive_stamped() -> Event:
             event = await receive()
-            if event["type"] == "http.request":
-                now = self._now()
-                self.first_byte = self.first_byte or now
-                self.request_bytes += len(event.get("body", b""))
-                if not event.get("more_body", False):
-                    self.last_byte = now
-                    self.late_ms = late_ms(age_of_last_data_ns(connection))
+            guarded(self._received, event, connection)
             return event
 
         return receive_stamped
 
+    def _received(self, event: Event, connection: Any) -> None:
+        if event["type"] != "http.request":
+            return
+        now = self._now()
+        self.first_byte = self.first_byte or now
+        self.request_bytes += len(event.get("body", b""))
+        if not event.get("more_body", False):
+            self.last_byte = now
+            self.late_ms = late_ms(age_of_last_data_ns(connection))
+
     def sending(self, send: Send) -> Send:
         async def send_stamped(event: Event) -> None:
-            if event["type"] == "http.response.start":
-                self.status = event["status"]
-                self.response = self._now()
-                event = {**event, "headers": [*event.get("headers", ()), (HEADER.encode(), self._header())]}
-            await send(event)
-            if event["type"] == "http.response.body":
-                self.response_bytes += len(event.get("body", b""))
-                self.response_end = self._now()
+            await send(guarded(self._stamped, event) or event)
+            guarded(self._sent, event)
 
         return send_stamped
+
+    def _stamped(self, event: Event) -> Event:
+        """The event to send in place of this one: a response's start carries the stamps."""
+        if event["type"] != "http.response.start":
+            return event
+        self.status = event["status"]
+        self.response = self._now()
+        return {**event, "headers": [*event.get("headers", ()), (HEADER.encode(), self._header())]}
+
+    def _sent(self, event: Event) -> None:
+        if event["type"] == "http.response.body":
+            self.response_bytes += len(event.get("body", b""))
+            self.response_end = self._now()
 
     def _header(self) -> bytes:
         after = (stamp and stamp - self.arrive for stamp in (self.first_byte, self.last_byte, self.response))
         parts = (self.number, self.arrive, *after, self.late_ms, self.clock)
         return ";".join("" if part is None else str(part) for part in parts).encode()
 
-    def record(self) -> Callable[[], Serve]:
+    def hand_over(self) -> None:
+        probe().emit(self._record)
+
+    def _record(self) -> Serve:
         peer, port = self.scope.get("client") or ("", 0)
-        return lambda: Serve(
+        return Serve(
             request=self.number,
             path=self.scope["path"],
             peer=str(peer),
@@ -139,6 +163,7 @@ def hook_uvicorn_config(module: ModuleType) -> None:
 
     @functools.wraps(init)
     def init_wrapped(self: Any, app: Any, *arguments: Any, **options: Any) -> None:
-        init(self, app if isinstance(app, str) else StampingApp(app), *arguments, **options)
+        stamping = None if isinstance(app, str) else guarded(StampingApp, app)
+        init(self, app if stamping is None else stamping, *arguments, **options)
 
     module.Config.__init__ = init_wrapped

@@ -6,12 +6,12 @@ import functools
 import hashlib
 import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from types import ModuleType
 from typing import Any
 
 from instrument.flower import sleeps
-from instrument.flower.session import probe
+from instrument.flower.session import guarded, probe
 from instrument.flower.spans import SpanFields, outermost
 from instrument.records import Dispatch, Model, Reply, Score
 
@@ -51,16 +51,15 @@ def _pulled_message(object_ids: list[str], *_arguments: Any, **_options: Any) ->
 
 
 def _recording_push(push: Callable[..., Any]) -> Callable[..., Any]:
-    def push_listed(grid: Any, messages: Iterable[Any]) -> Any:
-        kept = list(messages)
+    def push_listed(grid: Any, messages: Iterable[Any], *arguments: Any, **options: Any) -> Any:
+        kept = list(messages or ())
         if kept and _Round.source == "push":
             _Round.number += 1
         timed = outermost(
-            push, "grid_push", before=lambda *_: {"round": _Round.number, "count": len(kept), **_kind_of(kept)}
+            push, "grid_push", before=lambda *_, **__: {"round": _Round.number, "count": len(kept), **_kind_of(kept)}
         )
-        result = timed(grid, kept)
-        for message in kept:
-            probe().emit(_dispatched(message, _Round.number, _Round.source, probe().clock.mono_ns()))
+        result = timed(grid, kept, *arguments, **options)
+        guarded(_record_dispatches, kept)
         return result
 
     return functools.wraps(push)(push_listed)
@@ -68,6 +67,11 @@ def _recording_push(push: Callable[..., Any]) -> Callable[..., Any]:
 
 def _kind_of(messages: list[Any]) -> SpanFields:
     return {"message_type": messages[0].metadata.message_type.partition(".")[0]} if messages else {}
+
+
+def _record_dispatches(messages: list[Any]) -> None:
+    for message in messages:
+        probe().emit(_dispatched(message, _Round.number, _Round.source, probe().clock.mono_ns()))
 
 
 def _dispatched(message: Any, number: int, source: str, now_ns: int) -> Callable[[], Dispatch]:
@@ -115,7 +119,7 @@ def hook_strategy(module: ModuleType) -> None:
             own.__get__(None, cls)(**options)
         else:  # the next class of the subclass's own order, which a mixin may have put there
             super(strategy, cls).__init_subclass__(**options)
-        _wrap_own_methods(cls)
+        guarded(_wrap_own_methods, cls)
 
     strategy.__init_subclass__ = classmethod(init_subclass)
 
@@ -162,27 +166,33 @@ def _length(arguments: tuple[Any, ...]) -> int | None:
 def _recording_start(start: Callable[..., Any]) -> Callable[..., Any]:
     signature = inspect.signature(start)
 
-    def with_timed_evaluation(self: Any, *arguments: Any, **options: Any) -> Any:
-        bound = signature.bind(self, *arguments, **options)
+    def timed(arguments: tuple[Any, ...], options: Mapping[str, Any]) -> inspect.BoundArguments:
+        bound = signature.bind(*arguments, **options)
         evaluate = bound.arguments.get("evaluate_fn")
         if evaluate is not None:
             bound.arguments["evaluate_fn"] = _recording_evaluation(evaluate)
-        return start(*bound.args, **bound.kwargs)
+        return bound
+
+    def with_timed_evaluation(*arguments: Any, **options: Any) -> Any:
+        bound = guarded(timed, arguments, options)
+        return start(*arguments, **options) if bound is None else start(*bound.args, **bound.kwargs)
 
     return functools.wraps(start)(outermost(with_timed_evaluation, "strategy"))
 
 
 def _recording_evaluation(evaluate: Callable[..., Any]) -> Callable[..., Any]:
-    def before(server_round: int, *_rest: Any, **_options: Any) -> SpanFields:
-        return {"round": int(server_round)}
+    def number_of(server_round: int, *_rest: Any, **_options: Any) -> int:
+        return int(server_round)
 
-    def evaluate_and_record(server_round: int, *arguments: Any, **options: Any) -> Any:
+    def evaluate_and_record(*arguments: Any, **options: Any) -> Any:
+        def before(*_arguments: Any, **_options: Any) -> SpanFields:
+            return {"round": number_of(*arguments, **options)}
+
         def after(metrics: Any) -> SpanFields:
-            _record_score(int(server_round), "server", metrics)
+            _record_score(number_of(*arguments, **options), "server", metrics)
             return {}
 
-        timed = outermost(evaluate, "evaluate_server", before=before, after=after)
-        return timed(server_round, *arguments, **options)
+        return outermost(evaluate, "evaluate_server", before=before, after=after)(*arguments, **options)
 
     return functools.wraps(evaluate)(evaluate_and_record)
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import ParamSpec, TypeVar
 
 from instrument.identity import command_line, segment_header
 from instrument.probe import Probe
 from instrument.spool import SegmentWriter, segment_name
+
+Given = ParamSpec("Given")
+Made = TypeVar("Made")
 
 
 class _Session:
@@ -29,10 +35,28 @@ def probe() -> Probe:
     return current
 
 
+def guarded(call: Callable[Given, Made], *arguments: Given.args, **options: Given.kwargs) -> Made | None:
+    """What a piece of the probe's own work returns; None where it raises, which is recorded and goes no further.
+
+    Hooks run inside Flower's calls: this stands around everything of theirs that is more than reading a clock.
+    """
+    try:
+        return call(*arguments, **options)
+    except Exception as error:
+        _tell(getattr(call, "__qualname__", "probe"), error)
+        return None
+
+
+def _tell(where: str, error: Exception) -> None:
+    with suppress(Exception):
+        probe().fault(where, error)
+
+
 def _renew() -> Probe:
     _Session.pid = os.getpid()
     _Session.probe = Probe(_open_writer)
-    _Session.probe.start()
+    with suppress(RuntimeError):  # no more threads: what is recorded is written when the process ends
+        _Session.probe.start()
     return _Session.probe
 
 

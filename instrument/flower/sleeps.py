@@ -12,7 +12,7 @@ import time
 from types import ModuleType
 from typing import Any
 
-from instrument.flower.session import probe
+from instrument.flower.session import guarded, probe
 from instrument.polling import FAST_BACK_OFF_S, FAST_WAIT_S, polling_of
 from instrument.records import Sleep
 
@@ -49,7 +49,7 @@ class RecordingTime:
         """`time.sleep`, recorded."""
         start_ns = probe().clock.mono_ns()
         time.sleep(min(seconds, self._longest_s))  # noqa: TID251 this is the sleep that is measured
-        slept(self._where, seconds, start_ns)
+        guarded(slept, self._where, seconds, start_ns)
 
 
 class RecordingThreading:
@@ -63,7 +63,7 @@ class RecordingThreading:
                 start_ns = probe().clock.mono_ns()
                 result = super().wait(timeout if timeout is None else min(timeout, longest_s))
                 if timeout is not None:
-                    slept(where, timeout, start_ns)
+                    guarded(slept, where, timeout, start_ns)
                 return result
 
         self.Event = RecordingEvent

@@ -29,27 +29,40 @@ def outermost(
 
     @functools.wraps(function)
     def recorded(*arguments: Any, **options: Any) -> Any:
-        if getattr(_depth, name, False):
-            return function(*arguments, **options)
-        setattr(_depth, name, True)
-        known = _guarded(name, before, *arguments, **options)
-        try:
-            with Timed(probe(), name, **known) as span:
-                result = function(*arguments, **options)
-                span.stop()
-                span.set(**_guarded(name, after, result))
-                return result
-        finally:
-            setattr(_depth, name, False)
+        return _call(function, arguments, options, name=name, before=before, after=after)
 
     return recorded
 
 
-def _guarded(name: str, fields: Callable[..., SpanFields] | None, /, *arguments: Any, **options: Any) -> SpanFields:
+def _call(
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+    options: Mapping[str, Any],
+    *,
+    name: str,
+    before: Callable[..., SpanFields] | None,
+    after: Callable[[Any], SpanFields] | None,
+) -> Any:
+    """One call. Apart from `recorded`, which Ray may pickle: that must carry no state of this process."""
+    if getattr(_depth, name, False):
+        return function(*arguments, **options)
+    setattr(_depth, name, True)
+    known = _fields(name, before, *arguments, **options)
+    try:
+        with Timed(probe(), name, **known) as span:
+            result = function(*arguments, **options)
+            span.stop()
+            span.set(**_fields(name, after, result))
+            return result
+    finally:
+        setattr(_depth, name, False)
+
+
+def _fields(name: str, fields: Callable[..., SpanFields] | None, /, *arguments: Any, **options: Any) -> SpanFields:
     if fields is None:
         return {}
     try:
-        return fields(*arguments, **options)
+        return dict(fields(*arguments, **options))
     except Exception as error:  # a field that cannot be read is not worth the app's round
         probe().fault(f"span {name}", error)
         return {}

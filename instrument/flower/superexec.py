@@ -6,7 +6,7 @@ import subprocess
 from types import ModuleType
 from typing import Any
 
-from instrument.flower.session import probe
+from instrument.flower.session import guarded, probe
 from instrument.records import Span
 
 
@@ -18,13 +18,16 @@ class RecordingSubprocess:
 
     def Popen(self, *arguments: Any, **options: Any) -> subprocess.Popen[Any]:  # noqa: N802
         """`subprocess.Popen`, recorded."""
-        current = probe()
-        start_ns = current.clock.mono_ns()
+        start_ns = probe().clock.mono_ns()
         process = subprocess.Popen(*arguments, **options)
-        current.emit(
-            Span(name="launch", start_mono_ns=start_ns, end_mono_ns=current.clock.mono_ns(), count=process.pid)
-        )
+        guarded(_launched, process, start_ns)
         return process
+
+
+def _launched(process: subprocess.Popen[Any], start_ns: int) -> None:
+    current = probe()
+    end_ns = current.clock.mono_ns()
+    current.emit(Span(name="launch", start_mono_ns=start_ns, end_mono_ns=end_ns, count=process.pid))
 
 
 def hook_subprocess_executor(module: ModuleType) -> None:
