@@ -38,15 +38,22 @@ def _round(number: int, pairs: Sequence[tuple[JoinedMessage, MessageTimes]], axi
     interval = span_of(_covered(joined, times, axis) for joined, times in pairs)
     parts = [[times for times in messages if _part(times) == part] for part in PARTS]
     chains = [chain_of(found, part) for part in parts if (found := critical_message(part)) is not None]
+    adrift = {times.node for joined, times in pairs if _is_adrift(joined, axis)}
+    placed = not any(chain[-1].node in adrift for chain in chains)
     return RoundTimes(
         round=number,
         interval=interval,
         t_r_s=t_r_s(messages),
-        charges=charges(interval, chains, _collected(messages)),
+        charges=charges(interval, chains, _collected(messages)) if placed else (),
         critical_nodes=[chain[-1].node for chain in chains],
         complete=all(message.outcome == "ok" for message in messages),
         straggler=straggler(messages),
     )
+
+
+def _is_adrift(joined: JoinedMessage, axis: Axis) -> bool:
+    """Whether nothing ties the clock of a message's node to the axis."""
+    return joined.node_side is not None and not axis.known(joined.node_side.supernode)
 
 
 def _part(message: MessageTimes) -> str:
@@ -161,7 +168,15 @@ def _t_r_of(messages: Sequence[MessageTimes]) -> float | None:
 
 def straggler(messages: Sequence[MessageTimes]) -> str:
     """The node whose reply to a train message reached the server last; empty where none did."""
-    arrived = [message for message in messages if message.uplink is not None and "uplink" in message.intervals]
-    trained = [message for message in arrived if message.function == "train"] or arrived
-    last = max(trained, key=lambda message: message.intervals["uplink"].end_ns, default=None)
-    return last.node if last is not None else ""
+    arrived = [(moment, message) for message in messages if (moment := _arrived_ns(message)) is not None]
+    trained = [(moment, message) for moment, message in arrived if message.function == "train"] or arrived
+    last = max(trained, key=lambda item: item[0], default=None)
+    return last[1].node if last is not None else ""
+
+
+def _arrived_ns(message: MessageTimes) -> int | None:
+    """When a reply's last byte reached the server: by the server's own stamps where the node's clock is unknown."""
+    if message.uplink is None:
+        return None
+    uplink, store = message.intervals.get("uplink"), message.intervals.get("store")
+    return uplink.end_ns if uplink is not None else None if store is None else store.start_ns

@@ -16,6 +16,7 @@ from analysis.model import ClockFit, LinkRates, TrialTimes
 from analysis.round_numbers import RoundNumbers, Stragglers
 from analysis.rules.records import first_difference
 from analysis.samples import by_interface, interface_of, is_usable
+from analysis.selftest_cited import cited
 from analysis.summary import Summary, every_trial
 from analysis.sweep_json import sweep_json
 from analysis.waiting import waiting
@@ -42,6 +43,10 @@ def to_json(summary: Summary) -> dict[str, Any]:
             name: {phase: estimate_json(made) for phase, made in of.items()} for name, of in measured.phases.items()
         },
         "ratios": {phase: _besides(of) for phase, of in measured.ratios.items()},
+        "starvation": {
+            name: {phase: dataclasses.asdict(found) for phase, found in of.items()}
+            for name, of in measured.starvation.items()
+        },
         "over_bound": {
             name: {side: _renamed(dataclasses.asdict(spread)) for side, spread in of.items()}
             for name, of in measured.over_bound.items()
@@ -50,6 +55,7 @@ def to_json(summary: Summary) -> dict[str, Any]:
             name: {side: estimate_json(made) for side, made in of.items()} for name, of in measured.bounds.items()
         },
         "polling": _polling(summary),
+        "selftest": cited(summary.selftest),
         "share": {name: measured.share(name) for name in measured.charged},
         "round": {name: _round(measured, name, of) for name, of in measured.rounds.items()},
         "definitions": _definitions(measured),
@@ -230,6 +236,9 @@ def _trial(trial: TrialTimes) -> dict[str, Any]:
         "records": trial.records,
         "dropped_records": trial.dropped_records,
         "cut_segments": list(trial.cut_segments),
+        "unreadable": [dict(zip(("host", "role", "reason"), file, strict=True)) for file in trial.unreadable],
+        "captures": [dataclasses.asdict(capture) for capture in trial.captures],
+        "failed_captures": [dict(zip(("host", "reason"), failed, strict=True)) for failed in trial.failed_captures],
         "faults": list(trial.faults),
         "sleeps_s": dict(trial.sleeps_s),
         "checks": [dict(check) for check in facts.checks],

@@ -12,6 +12,8 @@ from importlib import resources
 from analysis import formats
 from analysis.figure import INK, Figure
 from analysis.figures import figures
+from analysis.selftest_cited import citation
+from analysis.starvation_rows import starvation_table
 from analysis.summary import Summary
 from analysis.sweep_rows import sweep_table
 from analysis.tables import Row, Table, tables
@@ -27,6 +29,7 @@ _TITLES = {"unfit": "unfit", "warn": "warn", "info": "info"}
 def page(summary: Summary, *, title: str = "Where the time of federated learning goes") -> str:
     """The whole of report.html; the same summary gives the same bytes."""
     drawn, made = figures(summary), tables(summary)
+    made += [table for table in (starvation_table(summary.measured),) if table.rows]
     if summary.measured.sweep:
         made.append(sweep_table(summary.measured))
     made += waiting_tables(summary)
@@ -49,6 +52,8 @@ def page(summary: Summary, *, title: str = "Where the time of federated learning
 def _body(summary: Summary, title: str, drawn: Sequence[Figure], made: Sequence[Table]) -> Iterable[str]:
     yield f"<header>\n<h1>{escape(title)}</h1>\n<p class='facts'>{escape(what_was_run(summary))}</p>\n</header>"
     yield _verdicts(summary.verdicts)
+    if summary.selftest is not None:
+        yield f"<p class='note'>{escape(citation(summary.selftest))}</p>"
     front = [table for table in made if table.front]
     yield from (_table(table) for table in front)
     if drawn:

@@ -1,16 +1,23 @@
-"""Reads spool folders of one or several hosts into one container: the records of each process, in its order."""
+"""Reads spool folders of one or several hosts into one container: the records of each process, in its order.
+
+A file that cannot be read as a whole (damaged, or of another schema version) is left out and named: what one process
+wrote is used whole or not at all, and never costs what the others wrote.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from instrument.identity import ROLES
 from instrument.records import End, Record, Segment
-from instrument.spool import SegmentFile, SpoolError, read_segment, spool_files
+from instrument.spool import SegmentFile, SpoolError, header_fields, read_segment, spool_files
 
 RecordT = TypeVar("RecordT")
+_NAME = re.compile(rf"(.+)-({'|'.join((*ROLES, 'collector'))})-\d+-\d+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,11 +41,22 @@ class SegmentRecords:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unreadable:
+    """A spool file of which nothing is used, and why. Host and role are empty where neither file nor name tells."""
+
+    name: str
+    host: str
+    role: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Records:
     """All segments of one trial, by name; `empty` names files whose process was ended before their first line."""
 
     segments: Sequence[SegmentRecords]
     empty: Sequence[str] = ()
+    unreadable: Sequence[Unreadable] = ()
 
     def of(self, kind: type[RecordT]) -> Iterator[tuple[SegmentRecords, RecordT]]:
         """Every record of one kind with the segment it stands in."""
@@ -57,29 +75,47 @@ class Records:
 def load_spools(*folders: Path) -> Records:
     """Read every spool file below the folders; a file that two folders share is read once.
 
-    Raises SpoolError, naming every damaged file, or where there is nothing to read.
+    Files that cannot be read are named in `unreadable`. Raises SpoolError where two files are of one segment, or
+    where there is nothing to read, naming every file that cannot be.
     """
     paths = sorted({path.resolve() for folder in folders for path in spool_files(folder)})
     if not paths:
         where = ", ".join(str(folder) for folder in folders)
         raise SpoolError(f"no spool file (*.jsonl) below {where}: was the run started under 'fedprobe instrument'?")
     segments: dict[str, SegmentRecords] = {}
-    empty, damage = [], []
+    empty: list[str] = []
+    unreadable: list[Unreadable] = []
     for path in paths:
         try:
             segment = _segment(path)
         except SpoolError as error:
-            damage.append(str(error))
+            unreadable.append(_unreadable(path, str(error)))
             continue
         if segment is None:
             empty.append(path.stem)
         elif segment.name in segments:
-            damage.append(f"{path}: a second file of segment {segment.name}: give one copy of a run, not two")
+            raise SpoolError(f"{path}: a second file of segment {segment.name}: give one copy of a run, not two")
         else:
             segments[segment.name] = segment
-    if damage:
-        raise SpoolError(f"{len(damage)} of {len(paths)} spool files cannot be used:\n  " + "\n  ".join(damage))
-    return Records(segments=tuple(segments[name] for name in sorted(segments)), empty=tuple(empty))
+    if unreadable and not segments:
+        reasons = "\n  ".join(file.reason for file in unreadable)
+        raise SpoolError(f"none of {len(paths)} spool files can be used:\n  {reasons}")
+    return Records(
+        segments=tuple(segments[name] for name in sorted(segments)), empty=tuple(empty), unreadable=tuple(unreadable)
+    )
+
+
+def _unreadable(path: Path, reason: str) -> Unreadable:
+    """Whose file it is: by its header, which may be of another schema version, else by its name."""
+    header = header_fields(path.read_bytes().partition(b"\n")[0])
+    named = _NAME.fullmatch(path.stem)
+    host, role = header.get("host"), header.get("role")
+    return Unreadable(
+        name=path.stem,
+        host=host if isinstance(host, str) else named[1] if named else "",
+        role=role if isinstance(role, str) else named[2] if named else "",
+        reason=reason.replace(str(path), path.name),
+    )
 
 
 def _segment(path: Path) -> SegmentRecords | None:

@@ -27,7 +27,9 @@ from analysis.samples import (
     good_transfers,
     phase_order,
     phase_readings,
+    wait_readings,
 )
+from analysis.starvation import ESTIMATED
 from analysis.sweep import Swept, sweeps_of
 
 
@@ -51,11 +53,24 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Starved:
+    """How long a phase waited for a core: on the average, and as a share of all its time.
+
+    `estimated` where it comes from samples, not from the phase's own process.
+    """
+
+    share: float
+    mean_s: float
+    n: int
+    estimated: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """All numbers by interface; an interface, phase or pair that was not measured is absent.
 
     `charged` holds seconds of an average round by phase along the critical path, the residual included; `sweep` is
-    empty where no size was swept.
+    empty where no size was swept. `starvation` has the phases of which it is known how long they waited for a core.
     """
 
     trials: Mapping[str, int]
@@ -69,6 +84,7 @@ class Measured:
     ratios: Mapping[str, Mapping[str, Beside]]
     definition_ratios: Mapping[str, Mapping[str, Ratio]]
     sweep: Mapping[str, Mapping[str, Swept]] = field(default_factory=dict)
+    starvation: Mapping[str, Mapping[str, Starved]] = field(default_factory=dict)
 
     @property
     def interfaces(self) -> list[str]:
@@ -107,6 +123,7 @@ def measure(trials: Sequence[TrialTimes]) -> Measured:
         ratios=_ratios({name: _with_rounds(phases[name], rounds.get(name)) for name in placed}, bounds),
         definition_ratios=_definition_ratios(definitions),
         sweep=sweeps_of(placed),
+        starvation={name: waits for name, of in placed.items() if (waits := _starvation(of))},
     )
 
 
@@ -116,6 +133,23 @@ def _all_phases(placed: Placed) -> dict[str, list[Reading]]:
         for phase, readings in phase_readings(trial, place=place).items():
             found[phase] += readings
     return {phase: found[phase] for phase in sorted(found, key=phase_order)}
+
+
+def _starvation(placed: Placed) -> dict[str, Starved]:
+    found: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for _, trial in placed:
+        for phase, readings in wait_readings(trial).items():
+            found[phase] += readings
+    return {
+        phase: Starved(
+            share=math.fsum(waited for waited, _ in found[phase]) / length_s,
+            mean_s=math.fsum(waited for waited, _ in found[phase]) / len(found[phase]),
+            n=len(found[phase]),
+            estimated=phase.removeprefix("evaluate_") in ESTIMATED,
+        )
+        for phase in sorted(found, key=phase_order)
+        if (length_s := math.fsum(length for _, length in found[phase])) > 0
+    }
 
 
 def _estimates(readings: Mapping[str, Sequence[Reading]]) -> dict[str, Estimate]:

@@ -97,7 +97,8 @@ def _arriving(side: NodeSide, node: ClockMap, publish: Interval | None, down: Tr
     phases = {} if publish is None else {"wait_downlink": between(publish.end_ns, asked_ns)}
     if down is None:
         return phases
-    return phases | {"ctrl_downlink": between(asked_ns, down.interval.start_ns), "downlink": down.interval}
+    phases["ctrl_downlink"] = between(asked_ns, down.interval.start_ns)
+    return phases if down.outcome == "censored" else phases | {"downlink": down.interval}
 
 
 def _announced_early_s(message: JoinedMessage, axis: Axis, phases: Mapping[str, Interval]) -> float:
@@ -114,7 +115,9 @@ def _in_client_app(side: NodeSide, node: ClockMap, function: str, down: Transfer
     if app is None or side.launch_ns is None:
         return {}
     exec_ns = node.at(side.launch_ns)
-    phases = {} if down is None else {"dispatch": between(down.interval.end_ns, exec_ns)}
+    phases: Phases = {}
+    if down is not None and down.outcome != "censored":
+        phases["dispatch"] = between(down.interval.end_ns, exec_ns)
     requests = [rpc for rpc in app.of(Rpc) if rpc.method.startswith(RUNTIME)]
     inflate, task, function_span = (_span(app, name) for name in ("inflate", "task_input", "app_function"))
     if requests:
@@ -168,6 +171,8 @@ def _returning(side: NodeSide, node: ClockMap, app: ClockMap, up: Transfer | Non
     if up is None:
         return phases
     phases["ctrl_uplink"] = between(asked_ns, up.interval.start_ns)
+    if up.outcome == "censored":  # its end is not its end
+        return phases
     phases["uplink"] = up.interval
     answers = [rpc.server_response_mono_ns for rpc in side.push_objects if rpc.server_response_mono_ns is not None]
     last_bytes = [arrived for rpc in side.push_objects if (arrived := in_servers_kernel_ns(rpc)) is not None]

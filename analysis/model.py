@@ -51,7 +51,8 @@ class LinkRates:
 class Transfer:
     """One direction of one message over the network.
 
-    `whole_s` = first start to last end, two-ended; `active_s` = the union over objects; `stall_s` = the rest.
+    `whole_s` = first start to last end, two-ended, or by one host where nothing ties its clock to the axis;
+    `active_s` = the union over objects; `stall_s` = the rest.
     `one_host_s` (active) and `one_host_whole_s` (whole) are estimates that need no clock agreement. Each has
     the bound of its own error beside it.
     `active_s` is by the estimator with the smaller error, which `estimator` names ("two-ended" or "one-host");
@@ -101,6 +102,8 @@ class MessageTimes:
     `function` is "train", "test" or "validate"; `outcome` "ok", "error:<code>", "lost" or "censored".
     `missing` names the phases that could not be built, so that a hole is seen and not averaged over.
     `node_busy_s` is the share of wait_downlink in which the node handled another message: no polling explains it.
+    `waited_for_core_s` is how long a phase's process was runnable without a core, by phase, where that is known
+    (`analysis.starvation` says of which process, and which of them are estimates).
     """
 
     message_id: str
@@ -115,6 +118,7 @@ class MessageTimes:
     wait_collect_parts: Mapping[str, float] = field(default_factory=dict)
     announced_early_s: float = 0.0
     node_busy_s: float = 0.0
+    waited_for_core_s: Mapping[str, float] = field(default_factory=dict)
 
     def seconds(self, phase: str) -> float | None:
         """The raw length of a phase, overlaps not removed; None where it was not measured."""
@@ -128,7 +132,9 @@ class RoundTimes:
 
     `t_r_s` is the paper's: the maximum over nodes of downlink + train + test + validate + uplink.
     `charges` tile `interval`; what is not explained is charged to "residual". `complete` is False where a client
-    failed or is missing: such a round is reported and kept out of comparisons.
+    failed or is missing: such a round is reported and kept out of comparisons. Where the records of a client that did
+    not fail cannot be read, there are no charges, no t_r and no straggler: any of them might be that client's. Where
+    the critical node's clock is not known there are no charges, since its phases have no place in the round.
     """
 
     round: int
@@ -170,6 +176,27 @@ class ClockFit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureCounts:
+    """One packet capture that was made: what tcpdump counted. None where it ended before it was told to."""
+
+    host: str
+    interface: str
+    packets: int | None
+    dropped: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MissingHook:
+    """A module of Flower's that processes of one role on one host were not hooked in, and why."""
+
+    host: str
+    role: str
+    name: str
+    reason: str
+    processes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrialFacts:
     """What the runner wrote of a trial (`trial.json`); empty for a spool folder that `instrument` wrote."""
 
@@ -188,7 +215,11 @@ class TrialFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialTimes:
-    """Everything analysis made of one trial."""
+    """Everything analysis made of one trial.
+
+    `unreadable` are spool files of which nothing was used: host, role, and what is wrong. `captures` are packet
+    captures that were made, `failed_captures` host and reason of those that were not, or not to their end.
+    """
 
     facts: TrialFacts
     messages: Sequence[MessageTimes]
@@ -199,7 +230,11 @@ class TrialTimes:
     models: Mapping[int, str] = field(default_factory=dict)
     evaluate_server_s: Sequence[float] = ()
     faults: Sequence[str] = ()
+    missing_hooks: Sequence[MissingHook] = ()
     cut_segments: Sequence[str] = ()
+    unreadable: Sequence[tuple[str, str, str]] = ()
+    captures: Sequence[CaptureCounts] = ()
+    failed_captures: Sequence[tuple[str, str]] = ()
     dropped_records: int = 0
     records: int = 0
     sleeps_s: Mapping[str, float] = field(default_factory=dict)

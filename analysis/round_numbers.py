@@ -56,6 +56,11 @@ def overlap_s(interval: Interval, others: Iterable[Interval]) -> float:
     )
 
 
+def _charged(placed: Placed) -> list[tuple[int, TrialTimes, RoundTimes]]:
+    """The complete rounds whose critical path is known."""
+    return [(place, trial, made) for place, trial, made in _complete(placed) if made.charges]
+
+
 def _complete(placed: Placed) -> list[tuple[int, TrialTimes, RoundTimes]]:
     return [(place, trial, made) for place, trial in placed for made in trial.rounds if made.complete]
 
@@ -68,9 +73,12 @@ def round_numbers_of(placed: Placed) -> RoundNumbers | None:
     walls = [Reading(place, made.round, "", made.wall_s) for place, _, made in complete]
     t_rs = [Reading(place, made.round, "", made.t_r_s) for place, _, made in complete if made.t_r_s]
     over = [share for _, trial, made in complete if (share := _slowest_uplink_share(trial, made)) is not None]
-    wall_s = math.fsum(reading.value for reading in walls)
+    charged = _charged(placed)
+    charged_s = math.fsum(made.wall_s for _, _, made in charged)
     active = {
-        side: math.fsum(_active_s(trial, made, side) for _, trial, made in complete) / wall_s for side in DIRECTIONS
+        side: math.fsum(_active_s(trial, made, side) for _, trial, made in charged) / charged_s
+        for side in DIRECTIONS
+        if charged_s
     }
     return RoundNumbers(
         wall=estimate_readings(walls),
@@ -105,7 +113,7 @@ def _active_s(trial: TrialTimes, made: RoundTimes, direction: str) -> float:
 
 def charged_of(placed: Placed) -> dict[str, float]:
     """Seconds of an average round by phase along the critical path, the residual last."""
-    complete = _complete(placed)
+    complete = _charged(placed)
     total: Counter[str] = Counter()
     for _, _, made in complete:
         for charge in made.charges:

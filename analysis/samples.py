@@ -111,6 +111,18 @@ def phase_readings(trial: TrialTimes, *, place: int = 0) -> dict[str, list[Readi
     return {phase: found[phase] for phase in sorted(found, key=phase_order)}
 
 
+def wait_readings(trial: TrialTimes) -> dict[str, list[tuple[float, float]]]:
+    """Seconds that a phase waited for a core, and its seconds in all, wherever the first is known."""
+    found: dict[str, dict[tuple[str, int, int], tuple[float, float]]] = defaultdict(dict)
+    for message in good_messages(trial):
+        for phase, waited_s in message.waited_for_core_s.items():
+            interval = message.intervals[phase]
+            name = _phase_name(phase, message)
+            whose = "" if phase in _ONCE_A_ROUND else message.message_id
+            found[name][whose, interval.start_ns, interval.end_ns] = (waited_s, interval.seconds)
+    return {phase: list(found[phase].values()) for phase in sorted(found, key=phase_order)}
+
+
 def transfer_readings(transfer: Transfer) -> dict[str, float]:
     """A transfer's own three numbers under the names of its direction."""
     return {
@@ -161,13 +173,17 @@ def _message_phases(message: MessageTimes) -> Iterable[tuple[str, float, tuple[i
     for phase, interval in message.intervals.items():
         if phase in {"uplink", "downlink"}:
             continue
-        name = phase if train or phase in _OF_THE_APP else f"evaluate_{phase}"
+        name = _phase_name(phase, message)
         mark = (interval.start_ns, interval.end_ns) if phase in _ONCE_A_ROUND else None
         yield name, interval.seconds, mark
     for transfer in (message.downlink, message.uplink):
         if transfer is not None and transfer.outcome == "ok":
             for name, seconds in transfer_readings(transfer).items():
                 yield name if train else f"evaluate_{name}", seconds, None
+
+
+def _phase_name(phase: str, message: MessageTimes) -> str:
+    return phase if message.function == "train" or phase in _OF_THE_APP else f"evaluate_{phase}"
 
 
 def _flat(rounds: Mapping[int, Sequence[float]]) -> list[float]:

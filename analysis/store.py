@@ -1,8 +1,9 @@
 """Records to Parquet and back, exactly: one file for each kind of record, the process it came from in `segment`.
 
 Files of a folder: `segment.parquet` (headers, with `torn_bytes`), `end.parquet` (trailers), one for each other kind
-that occurs, and `empty.parquet` for files whose process wrote nothing. `position` is the record's place in its
-segment. Integers are BIGINT, lists VARCHAR[], mappings JSON text, which keeps apart 3 and 3.0.
+that occurs, `empty.parquet` for files whose process wrote nothing, and `unreadable.parquet` for those that could not
+be read: a trial whose spool was damaged stays marked so. `position` is the record's place in its segment. Integers
+are BIGINT, lists VARCHAR[], mappings JSON text, which keeps apart 3 and 3.0.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
-from analysis.load import Records, SegmentRecords
-from instrument.records import KINDS, End, Record, RecordError, Segment
+from analysis.load import Records, SegmentRecords, Unreadable
+from instrument.records import KINDS, SCHEMA_VERSION, End, Record, RecordError, Segment
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 EMPTY = "empty"
+UNREADABLE = "unreadable"
 SUFFIX = ".parquet"
 _TYPES = {int: "BIGINT", float: "DOUBLE", str: "VARCHAR", bool: "BOOLEAN", list[str]: "VARCHAR[]"}
 _MARK = "\ufdd0json:"  # a noncharacter: no name and no message begins with it
@@ -51,7 +53,8 @@ def write(records: Records, folder: Path) -> None:
 def load(folder: Path) -> Records:
     """The records that `write` stored, identical to those it was given.
 
-    Raises StoreError where the folder holds no headers, and RecordError where a file holds fields of another version.
+    Raises StoreError where the folder holds no headers or records of another schema version, and RecordError where a
+    file holds fields that are not of this one.
     """
     import duckdb
 
@@ -59,8 +62,21 @@ def load(folder: Path) -> Records:
         raise StoreError(f"{folder} holds no records (no {Segment.kind}{SUFFIX}): convert the trial's spool again")
     with duckdb.connect() as connection:
         tables = {path.stem: _read_table(connection, path) for path in sorted(folder.glob(f"*{SUFFIX}"))}
+    _check_schema(folder, tables[Segment.kind])
     empty = tuple(row["segment"] for row in tables.pop(EMPTY, []))
-    return Records(segments=tuple(_segments(tables)), empty=empty)
+    unreadable = tuple(
+        Unreadable(**{name: _read_text(value) for name, value in row.items()}) for row in tables.pop(UNREADABLE, [])
+    )
+    return Records(segments=tuple(_segments(tables)), empty=empty, unreadable=unreadable)
+
+
+def _check_schema(folder: Path, headers: Rows) -> None:
+    versions = sorted({row["schema_version"] for row in headers} - {SCHEMA_VERSION})
+    if versions:
+        raise StoreError(
+            f"{folder}: its records have schema version {versions[0]}, this fedprobe reads version {SCHEMA_VERSION}. "
+            "Report it with the fedprobe that wrote it."
+        )
 
 
 def _segments(tables: Mapping[str, Rows]) -> Iterator[SegmentRecords]:
@@ -96,6 +112,11 @@ def _tables(records: Records) -> dict[str, Columns]:
         tables[Segment.kind]["torn_bytes"] = ("BIGINT", [segment.torn_bytes for segment in records.segments])
     if records.empty:
         tables[EMPTY] = {"segment": ("VARCHAR", list(records.empty))}
+    if records.unreadable:
+        tables[UNREADABLE] = {
+            item.name: ("VARCHAR", [_text(getattr(file, item.name)) for file in records.unreadable])
+            for item in fields(Unreadable)
+        }
     return tables
 
 

@@ -14,6 +14,9 @@ from analysis.estimators import Estimate
 from analysis.measured import Measured
 from analysis.model import TrialTimes
 from analysis.rows import RATIOS, TIMES, grouped
+from analysis.selftest_cited import citation
+from analysis.starvation_rows import TITLE as STARVATION
+from analysis.starvation_rows import starvation_rows
 from analysis.summary import Summary
 from analysis.sweep_rows import MAIN, TITLE, counts, refusals, sweep_rows
 from analysis.verdicts import Verdict
@@ -57,11 +60,16 @@ def _parts(summary: Summary) -> Iterator[RenderableType]:
     yield _headline(summary)
     yield from _verdict_lines(summary.verdicts)
     yield from _failed_warm_ups(summary.trials)
+    if summary.selftest is not None:
+        yield citation(summary.selftest)
     if measured.interfaces:
         yield _heading(f"A message and a round ({measured.kind} intervals)")
         yield _times(measured)
         yield _heading("What the critical path waited for")
         yield _shares(measured)
+    if any(starvation_rows(measured)):
+        yield _heading(f"{STARVATION} (≈: estimated from samples)")
+        yield _starvation(measured)
     if measured.sweep:
         yield _heading(f"{TITLE}: fixed + per MB + per object")
         if any(counts(measured)):
@@ -152,6 +160,13 @@ def _shares(measured: Measured) -> Table:
                 for name, wall in zip(measured.interfaces, walls, strict=True)
             ]
             table.add_row(label, *[formats.percent(share) for share in shares])
+    return table
+
+
+def _starvation(measured: Measured) -> Table:
+    table = _table("share of phase, mean", measured.interfaces)
+    for phase, cells in starvation_rows(measured):
+        table.add_row(phase, *cells)
     return table
 
 

@@ -19,7 +19,7 @@ from analysis.joins import NodeSide
 from analysis.model import Interval, Transfer
 from analysis.offsets import ClockMap
 from analysis.one_host import Bracket, bracket_of, error_ns
-from instrument.records import Rpc
+from instrument.records import Rpc, Span
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +45,6 @@ def uplink(side: NodeSide, node: ClockMap, outcome: str) -> Transfer | None:
     done = [rpc for rpc in side.push_objects if _answered(rpc)]
     if not done:
         return None
-    lost = any(rpc.stored is False for rpc in done)
     bracket = bracket_of([side.push_message, *done])
     objects = [_upward(rpc, node, bracket) for rpc in done]
     first_try_ns = min(_first_ns(rpc) for rpc in side.push_objects)
@@ -56,9 +55,17 @@ def uplink(side: NodeSide, node: ClockMap, outcome: str) -> Transfer | None:
         begin_ns=first_try_ns,
         bracket=bracket,
         attempts=len(side.push_objects),
-        outcome="lost" if lost else outcome,
+        outcome=outcome if outcome == "ok" else _fate(side, done) or outcome,
         alternatives=_uplink_alternatives(side, done),
     )
+
+
+def _fate(side: NodeSide, done: Sequence[Rpc]) -> str | None:
+    """What became of a reply that the server does not have: thrown away, or cut off; None where its objects came."""
+    if any(rpc.stored is False for rpc in done):
+        return "lost"
+    wanted = side.push_message.object_ids if side.push_message is not None else ()
+    return "censored" if set(wanted) - {rpc.object_id for rpc in done} else None
 
 
 def downlink(side: NodeSide, node: ClockMap) -> Transfer | None:
@@ -67,7 +74,8 @@ def downlink(side: NodeSide, node: ClockMap) -> Transfer | None:
     if not done:
         return None
     came = {rpc.object_id for rpc in done}
-    whole = side.client_app is not None or came >= set(side.pull_message.object_ids)
+    # a ClientApp is started before its objects are there, and objects that the node has already are not sent
+    whole = came >= set(side.pull_message.object_ids) or _has_inflated(side) or bool(side.push_tries)
     bracket = bracket_of([side.pull_message, *done])
     objects = [_downward(rpc, node, bracket) for rpc in done]
     last_end = max(rpc.end_mono_ns for rpc in done)
@@ -80,6 +88,10 @@ def downlink(side: NodeSide, node: ClockMap) -> Transfer | None:
         outcome="ok" if whole else "censored",
         alternatives={"rpc_span": (last_end - side.pull_message.start_mono_ns) / 1e9},
     )
+
+
+def _has_inflated(side: NodeSide) -> bool:
+    return side.client_app is not None and any(span.name == "inflate" for span in side.client_app.of(Span))
 
 
 def _first_ns(rpc: Rpc) -> int:
@@ -179,13 +191,14 @@ def _transfer(
     one_host = _one_host(objects, begin_ns, bracket)
     exact = two_ended_error_s <= one_host.active_error_s
     active_s = two_ended_s if exact else one_host.active_s
+    whole_s = interval.seconds if node.anchors else one_host.whole_s
     biggest = max(objects, key=lambda item: item.payload_bytes)
     return Transfer(
         direction=direction,
         interval=interval,
-        whole_s=interval.seconds,
+        whole_s=whole_s,
         active_s=active_s,
-        stall_s=max(0.0, interval.seconds - active_s),
+        stall_s=max(0.0, whole_s - active_s),
         two_ended_error_s=two_ended_error_s,
         one_host_s=one_host.active_s,
         one_host_error_s=one_host.active_error_s,

@@ -12,16 +12,19 @@ from typing import Any
 from analysis import store
 from analysis.bounds import with_bounds
 from analysis.breakdown import rounds
+from analysis.hooks import missing_hooks
 from analysis.joins import JoinedMessage, joined, last_run, runs
 from analysis.load import Records, load_spools
 from analysis.messages import message_times, with_node_busy
-from analysis.model import LinkRates, RoundTimes, TrialFacts, TrialTimes
+from analysis.model import CaptureCounts, LinkRates, MessageTimes, RoundTimes, TrialFacts, TrialTimes
+from analysis.starvation import with_waits
 from analysis.timeline import TimelineError, axis_of
 from instrument.polling import FAST_WAIT_S, polling_of
-from instrument.records import Fault, Model, RecordError, Sample, Score, Serve, Sleep, Span
+from instrument.records import Capture, Fault, Model, RecordError, Sample, Score, Serve, Sleep, Span
 from instrument.spool import SpoolError
 
 LOOPBACK = ("127.0.0.1", "::1")
+CAPTURE = "collectors.capture"  # where a collector's fault says that a packet capture failed
 
 
 class TrialError(ValueError):
@@ -37,7 +40,10 @@ def analyse(records: Records, facts: TrialFacts) -> TrialTimes:
     run_id = last_run(records)
     pairs = joined(records, run_id)
     messages = with_bounds(with_node_busy([message_times(message, axis) for message in pairs]), facts.link)
+    messages = with_waits(messages, pairs, records, axis)
     made = rounds(list(zip(pairs, messages, strict=True)), axis)
+    if records.unreadable:
+        made = [_without_guesses(each, messages) for each in made]
     scores = _of_run(records, pairs, Score)
     return TrialTimes(
         facts=facts,
@@ -53,7 +59,21 @@ def analyse(records: Records, facts: TrialFacts) -> TrialTimes:
             if span.name == "evaluate_server"
         ],
         faults=[*_faults(records), *_other_runs(records, run_id)],
+        missing_hooks=missing_hooks(records),
         cut_segments=[*(segment.name for segment in records.segments if segment.cut), *records.empty],
+        unreadable=_unreadable(records),
+        captures=[
+            CaptureCounts(
+                host=segment.header.host,
+                interface=capture.interface,
+                packets=capture.packets,
+                dropped=capture.dropped,
+            )
+            for segment, capture in records.of(Capture)
+        ],
+        failed_captures=[
+            (segment.header.host, fault.error) for segment, fault in records.of(Fault) if fault.where == CAPTURE
+        ],
         dropped_records=sum(segment.end.dropped for segment in records.segments if segment.end is not None),
         records=records.count,
         sleeps_s=_sums((sleep.where, sleep.end_mono_ns - sleep.start_mono_ns) for _, sleep in records.of(Sleep)),
@@ -76,8 +96,10 @@ def load_trial(folder: Path) -> TrialTimes:
     """
     facts = trial_facts(folder / "trial.json")
     stored = folder / "records"
+    unreadable: Sequence[tuple[str, str, str]] = ()
     try:
         records = store.load(stored) if stored.is_dir() else load_spools(folder / "spool")
+        unreadable = _unreadable(records)
         return analyse(records, facts)
     except (SpoolError, store.StoreError, RecordError, TimelineError) as error:
         outcome = "invalid" if facts.outcome == "ok" else facts.outcome
@@ -86,14 +108,21 @@ def load_trial(folder: Path) -> TrialTimes:
             messages=(),
             rounds=(),
             clocks=(),
+            unreadable=unreadable,
         )
 
 
 def load_spool(*folders: Path) -> TrialTimes:
-    """Analyse the spool folders that `fedprobe instrument` wrote on one or several hosts."""
+    """Analyse the spool folders that `fedprobe instrument` wrote on one or several hosts.
+
+    Raises SpoolError where there is nothing to analyse: no spool file that can be read, or none of the server's.
+    """
     records = load_spools(*folders)
     name = ", ".join(folder.name for folder in folders)
-    return analyse(records, TrialFacts(name=name, interface=_interface(records), settings=_waits(records)))
+    try:
+        return analyse(records, TrialFacts(name=name, interface=_interface(records), settings=_waits(records)))
+    except TimelineError as error:
+        raise SpoolError("\n  ".join([str(error), *(file.reason for file in records.unreadable)])) from error
 
 
 def _waits(records: Records) -> dict[str, object]:
@@ -150,10 +179,22 @@ def _since_start(moments_ns: Iterable[int], made: Sequence[RoundTimes]) -> list[
 
 
 def _faults(records: Records) -> list[str]:
+    """What the instrument could not do, captures apart: those have a place of their own."""
     return [
         f"{segment.header.host} {segment.header.role} {segment.header.pid}: {fault.where}: {fault.error}"
         for segment, fault in records.of(Fault)
+        if fault.where != CAPTURE
     ]
+
+
+def _unreadable(records: Records) -> list[tuple[str, str, str]]:
+    return [(file.host, file.role, file.reason) for file in records.unreadable]
+
+
+def _without_guesses(made: RoundTimes, messages: Sequence[MessageTimes]) -> RoundTimes:
+    """A round without what one client decides for all, where a message ended well and its records cannot be read."""
+    unseen = any(message.round == made.round and message.outcome == "ok" and message.missing for message in messages)
+    return replace(made, t_r_s=None, charges=(), critical_nodes=(), straggler="") if unseen else made
 
 
 def _other_runs(records: Records, run_id: str | None) -> list[str]:

@@ -16,7 +16,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from collectors.errors import CaptureError
+from collectors.errors import CaptureError, NoCaptureError
 from instrument.clock import Clock
 from instrument.records import Capture
 
@@ -102,7 +102,10 @@ def wall_step_ns(capture: Capture) -> int:
 
 
 class Tcpdump:
-    """One running tcpdump. `stop` ends it and gives the record; leaving the block without that kills it."""
+    """One running tcpdump. `stop` ends it and gives the record; leaving the block without that kills it.
+
+    Raises CaptureError for a device or file that was named wrong, NoCaptureError where this host cannot capture.
+    """
 
     def __init__(self, plan: CapturePlan, clock: Clock) -> None:
         self._plan = plan
@@ -111,7 +114,7 @@ class Tcpdump:
         _check_device(plan.device)
         tcpdump = _program("tcpdump")
         if tcpdump is None:
-            raise CaptureError(
+            raise NoCaptureError(
                 f"cannot capture on {plan.device}: tcpdump is not installed. Run: sudo apt install tcpdump"
             )
         try:
@@ -121,15 +124,7 @@ class Tcpdump:
             raise CaptureError(
                 f"cannot write {plan.file}: {error.strerror}. Name another folder with --capture-dir."
             ) from error
-        # a session of its own: Ctrl-C in the terminal reaches the collector only, which ends tcpdump in order
-        self._child = subprocess.Popen(
-            tcpdump_argv(plan, tcpdump, _program("setpriv")),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            env={**os.environ, "LC_ALL": "C"},
-        )
+        self._child = self._started(tcpdump)
         self._await_listening()
         self._start = clock_pair(clock)
 
@@ -165,6 +160,23 @@ class Tcpdump:
         lines = [line for line in self._text().splitlines() if line.strip()]
         return lines[-1].strip() if lines else "it said nothing"
 
+    def _started(self, tcpdump: str) -> subprocess.Popen[bytes]:
+        """In a session of its own: Ctrl-C in the terminal reaches the collector only, which ends tcpdump in order."""
+        try:
+            return subprocess.Popen(
+                tcpdump_argv(self._plan, tcpdump, _program("setpriv")),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                env={**os.environ, "LC_ALL": "C"},
+            )
+        except OSError as error:
+            raise NoCaptureError(
+                f"cannot capture on {self._plan.device}: {tcpdump} cannot be started: {error.strerror}. "
+                "Run: sudo apt install --reinstall tcpdump"
+            ) from error
+
     def _await_listening(self) -> None:
         assert self._child.stderr is not None
         deadline_ns = self._clock.mono_ns() + READY_TIMEOUT_NS
@@ -176,9 +188,10 @@ class Tcpdump:
             if not chunk:
                 self._child.kill()
                 self._end()
-                raise CaptureError(
-                    f"tcpdump cannot capture on {self._plan.device}: {self.last_words}. "
-                    "It needs root, or the capabilities cap_net_raw and cap_net_admin."
+                why = self.last_words.strip("().")
+                raise NoCaptureError(
+                    f"tcpdump cannot capture on {self._plan.device}: {why}. It needs root, or capabilities: "
+                    f"sudo setcap cap_net_raw,cap_net_admin=eip {_program('tcpdump')}"
                 )
 
     def _end(self) -> None:

@@ -98,7 +98,7 @@ _ALL = (
         "process_run_queue_wait_s",
         "s",
         float,
-        "time runnable but not running, cumulative",
+        "time its main thread was runnable but not running, cumulative",
         "/proc/PID/schedstat",
     ),
     Metric("interface_rx_bytes", "By", int, "bytes received, cumulative", "psutil.net_io_counters"),

@@ -1,4 +1,4 @@
-"""The rules that judge a report, in three files: the records, the transfers, and the campaign's design."""
+"""The rules that judge a report, by what they judge: files, records, transfers, cores, and the campaign's design."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 from analysis.measured import Measured
 from analysis.model import TrialTimes
-from analysis.rules import design, records, transfers
+from analysis.rules import design, files, records, starvation, transfers
 from analysis.verdicts import SEVERITIES, Verdict
 
 Rule = Callable[[Sequence[TrialTimes], Measured], Iterator[Verdict]]
-RULES: Sequence[Rule] = (*records.RULES, *transfers.RULES, *design.RULES)
+RULES: Sequence[Rule] = (*records.RULES, *files.RULES, *transfers.RULES, *starvation.RULES, *design.RULES)
 
 
 def judge(trials: Sequence[TrialTimes], measured: Measured) -> list[Verdict]:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from analysis.formats import count, duration, listed, percent
 from analysis.measured import Measured
-from analysis.model import TrialTimes
+from analysis.messages import ACROSS_HOSTS
+from analysis.model import MessageTimes, MissingHook, TrialTimes
 from analysis.samples import by_interface, interface_of, is_usable
 from analysis.verdicts import Verdict
+from instrument.flower.names import PLACES, SUPPORTED
+from instrument.phases import PHASES
 
 RESIDUAL_SHARE = 0.01
 INCOMPLETE_SHARE = 0.2
@@ -105,7 +109,7 @@ def lost_messages(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[
 
 
 def missing_phases(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
-    """Phases that could not be built for a message that ended well."""
+    """Phases that could not be built for a message that ended well; what an unknown clock costs is told with it."""
     missing = Counter(
         phase
         for trial in trials
@@ -113,6 +117,7 @@ def missing_phases(trials: Sequence[TrialTimes], measured: Measured) -> Iterator
         for message in trial.messages
         if message.outcome == "ok"
         for phase in message.missing
+        if not (phase in ACROSS_HOSTS and _has_unknown_clock(trial, message))
     )
     if missing:
         parts = listed([f"{phase} ({number})" for phase, number in missing.most_common()])
@@ -122,6 +127,34 @@ def missing_phases(trials: Sequence[TrialTimes], measured: Measured) -> Iterator
             finding=f"phases missing from good messages: {parts}.",
             next_step="Their means come from fewer messages than n of the others; check that every process ran under "
             "'fedprobe instrument'.",
+        )
+
+
+def _has_unknown_clock(trial: TrialTimes, message: MessageTimes) -> bool:
+    return any(math.isinf(clock.error_s) and clock.host == message.node.partition("/")[0] for clock in trial.clocks)
+
+
+def missing_hooks(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
+    """Hooks that did not take hold, by the role of the process that went on without them."""
+    by_role: dict[str, list[MissingHook]] = defaultdict(list)
+    for trial in trials:
+        for hook in trial.missing_hooks:
+            by_role[hook.role].append(hook)
+    for role, hooks in by_role.items():
+        names = [f"{name} ({reason[:120]})" for name, reason in {hook.name: hook.reason for hook in hooks}.items()]
+        lost = {phase for hook in hooks for phase in PLACES[role][hook.name].phases}
+        phases = [phase for phase in PHASES if phase in lost]
+        processes = Counter[str]()
+        for hook in hooks:
+            processes[hook.name] += hook.processes
+        yield Verdict(
+            severity="warn",
+            rule="missing_hooks",
+            finding=f"{role} on {listed(sorted({hook.host for hook in hooks}), most=3)}: no hook in {listed(names)}, "
+            f"in {max(processes.values())} of its processes. "
+            + (f"Not measured: {listed(phases, most=len(PHASES))}." if phases else "No phase is lost by that."),
+            next_step=f"Install a Flower from {SUPPORTED[0]} on that is older than {SUPPORTED[1]}; where it is one, "
+            "report this with the trial's faults.",
         )
 
 
@@ -213,6 +246,7 @@ RULES = (
     lost_records,
     lost_messages,
     missing_phases,
+    missing_hooks,
     faults,
     model_bytes,
     collector_cost,

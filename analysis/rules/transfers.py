@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from analysis.formats import count, duration, factor, percent
+from analysis.formats import count, duration, factor, listed, percent
 from analysis.measured import Measured
-from analysis.model import Transfer, TrialTimes
+from analysis.messages import ACROSS_HOSTS
+from analysis.model import ClockFit, Transfer, TrialTimes
 from analysis.rows import definition_words
-from analysis.samples import DIRECTIONS, by_interface, good_transfers
+from analysis.rules.starvation import starved_transfers
+from analysis.samples import DIRECTIONS, by_interface, good_transfers, natural
 from analysis.verdicts import Verdict
 
 POSSIBLE_OVER_BOUND = 0.95
@@ -88,23 +90,41 @@ def clock_error(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Ve
             for name in ("uplink_active", "downlink_active")
             if name in measured.phases[interface]
         ]
-        errors = [(clock.error_s, clock.host) for _, trial in placed for clock in trial.clocks]
+        clocks = [clock for _, trial in placed for clock in _judged_clocks(trial)]
+        yield from _unknown_clocks(interface, clocks)
+        errors = [(clock.error_s, clock.host) for clock in clocks if math.isfinite(clock.error_s)]
         if not effects or not errors:
             continue
         error_s, host = max(errors)
         if error_s <= CLOCK_SHARE * min(effects):
             continue
-        finding = (
-            f"{interface}: no clock exchange maps {host} onto the server's clock"
-            if math.isinf(error_s)
-            else f"{interface}: the clock of {host} is known to ±{duration(error_s)}, the mean transfer takes "
-            f"{duration(min(effects))}"
-        )
         yield Verdict(
             severity="unfit" if error_s > min(effects) else "warn",
             rule="clock_error",
-            finding=f"{finding}.",
+            finding=f"{interface}: the clock of {host} is known to ±{duration(error_s)}, the mean transfer takes "
+            f"{duration(min(effects))}.",
             next_step="Exchange over a management interface between rounds, or compare the one-host times only.",
+        )
+
+
+def _judged_clocks(trial: TrialTimes) -> list[ClockFit]:
+    """The clocks of a trial, but those that are unknown since the file with their exchanges cannot be read."""
+    without = {host for host, _, _ in trial.unreadable}
+    return [clock for clock in trial.clocks if clock.host not in without or math.isfinite(clock.error_s)]
+
+
+def _unknown_clocks(interface: str, clocks: Sequence[ClockFit]) -> Iterator[Verdict]:
+    """Hosts without a single exchange: theirs are one-host times; without any other host nothing is left to trust."""
+    unknown = sorted({clock.host for clock in clocks if math.isinf(clock.error_s)}, key=natural)
+    if unknown:
+        tied = any(math.isfinite(clock.error_s) and clock.source != "same clock" for clock in clocks)
+        yield Verdict(
+            severity="warn" if tied else "unfit",
+            rule="clock_error",
+            finding=f"{interface}: no clock exchange maps {listed(unknown)} onto the server's clock: transfers there "
+            f"are by one host's clock, {', '.join(ACROSS_HOSTS)} have no place on the axis, and rounds that waited "
+            "for it no shares.",
+            next_step="Let UDP through to the clock server on the management network, and repeat the trial.",
         )
 
 
@@ -133,14 +153,19 @@ def stall(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]
 def cpu_limited(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
     """A network faster than the hosts: its time is the processor's, and so is every ratio to it."""
     spread = measured.over_bound.get("ethernet", {}).get("uplink")
-    if spread is not None and spread.mean > CPU_LIMITED:
+    slow = spread is not None and spread.mean > CPU_LIMITED
+    starved = starved_transfers(measured, "ethernet")
+    if slow or starved:
+        parts = [f"ethernet uplinks take {factor(spread.mean)} times their bound"] if slow and spread else []
+        if starved:
+            shares = [f"{side} about {percent(measured.starvation['ethernet'][side].share)}" for side in starved]
+            parts.append(f"ethernet transfers waited for a core ({' and '.join(shares)} of their time)")
         cores = next((trial.facts.settings.get("cpus") for trial in trials if "cpus" in trial.facts.settings), None)
-        where = f"on {cores} cores " if cores else ""
+        where = f"on {count(cores, 'core')}, " if isinstance(cores, int) else ""
         yield Verdict(
             severity="info",
             rule="cpu_limited",
-            finding=f"ethernet uplinks take {factor(spread.mean)} times their bound: {where}they are CPU-limited, "
-            "and so are the ratios to ethernet.",
+            finding=f"{' and '.join(parts)}: {where}Ethernet figures are CPU figures, and so are the ratios to them.",
             next_step="Take 5g/wifi and each network over its own bound as statements about networks; measure "
             "ethernet on separate hosts.",
         )

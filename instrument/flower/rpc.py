@@ -224,7 +224,8 @@ def _messages_answer(service: str, name: str, content: bytes) -> dict[str, Any]:
     fleet = service.endswith("Fleet")
     if name == "PushMessages":
         kind = messages.PushMessagesResponse if fleet else messages.PushAppMessagesResponse  # type: ignore[attr-defined]
-        return {"session_id": kind.FromString(content).session_id or None}
+        answer = kind.FromString(content)
+        return {"session_id": answer.session_id or None, "object_ids": list(answer.objects_to_push)}
     kind = messages.PullMessagesResponse if fleet else messages.PullAppMessagesResponse  # type: ignore[attr-defined]
     return _carried(kind.FromString(content))
 

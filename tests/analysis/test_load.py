@@ -1,4 +1,4 @@
-"""Spool folders become one container; what was cut off is said, what is damaged is refused."""
+"""Spool folders become one container; what was cut off is said, what is damaged is named and left out."""
 
 from __future__ import annotations
 
@@ -48,12 +48,33 @@ def test_a_killed_process_is_reported_and_its_records_used(tmp_path: Path) -> No
     assert (len(segment.records), segment.torn_bytes) == (4, 20)
 
 
-def test_every_damaged_file_is_named_in_one_error(tmp_path: Path) -> None:
-    spooled(tmp_path, Scene(nodes=hosts(2)).records())
-    for name in ("pi1/pi1-flower-supernode-100", "pi2/pi2-flower-supernode-110"):
-        path = tmp_path / f"{name}.jsonl"
+def test_every_damaged_file_is_named_and_the_others_are_used(tmp_path: Path) -> None:
+    records = Scene(nodes=hosts(2)).records()
+    spooled(tmp_path, records)
+    names = ["pi1-flower-supernode-100", "pi2-flower-supernode-110"]
+    for name in names:
+        path = tmp_path / name[:3] / f"{name}.jsonl"
         path.write_bytes(path.read_bytes().replace(b'"kind":"rpc"', b'"kind":"rpx"', 1))
-    with pytest.raises(SpoolError, match=r"(?s)2 of \d+ spool files.*supernode-100.*supernode-110"):
+    loaded = load_spools(tmp_path)
+    assert [(file.name, file.host, file.role) for file in loaded.unreadable] == [
+        (name, name[:3], "flower-supernode") for name in names
+    ]
+    assert all(file.reason.startswith(f"{file.name}.jsonl:") for file in loaded.unreadable), "no path of this machine"
+    assert len(loaded.segments) == len(records.segments) - 2
+
+
+def test_a_file_without_a_readable_header_is_known_by_its_name(tmp_path: Path) -> None:
+    spooled(tmp_path, Scene(nodes=hosts(1)).records())
+    (tmp_path / "pi-a-flower-supernode-7-9000.jsonl").write_bytes(b"\x00\x00\n")
+    (tmp_path / "stray.jsonl").write_bytes(b"[]\n")
+    found = {file.name: (file.host, file.role) for file in load_spools(tmp_path).unreadable}
+    assert found == {"pi-a-flower-supernode-7-9000": ("pi-a", "flower-supernode"), "stray": ("", "")}
+
+
+def test_only_damaged_files_are_one_error_that_names_each(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.jsonl").write_bytes(b"[]\n")
+    with pytest.raises(SpoolError, match=r"(?s)none of 2 spool files can be used.*one\.jsonl.*two\.jsonl"):
         load_spools(tmp_path)
 
 

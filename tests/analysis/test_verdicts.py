@@ -12,9 +12,10 @@ import pytest
 from made_trials import made_run, made_trial, with_facts, with_messages, with_uplinks
 
 from analysis.measured import measure
-from analysis.model import RoundTimes, TrialTimes
+from analysis.model import CaptureCounts, MissingHook, RoundTimes, TrialTimes
 from analysis.rules import RULES, judge
 from analysis.verdicts import SEVERITIES, Verdict, exit_code, worst
+from instrument.flower.names import PLACES
 
 ROOT = Path(__file__).parents[2]
 Change = Callable[[TrialTimes], TrialTimes]
@@ -51,6 +52,14 @@ def unexplained(trial: TrialTimes) -> TrialTimes:
     return of_first_round(trial, change)
 
 
+UNHOOKED = MissingHook(
+    host="server",
+    role="flwr-serverapp",
+    name="flwr.serverapp.strategy.strategy",
+    reason="never imported",
+    processes=7,
+)
+
 FIRES: dict[str, tuple[str, Change]] = {
     "residual": ("unfit", unexplained),
     "failed_checks": (
@@ -63,8 +72,22 @@ FIRES: dict[str, tuple[str, Change]] = {
     "incomplete_rounds": ("warn", lambda trial: of_first_round(trial, lambda made: replace(made, complete=False))),
     "dropped_records": ("unfit", lambda trial: replace(trial, dropped_records=7)),
     "cut_segments": ("warn", lambda trial: replace(trial, cut_segments=["node1-superexec-46"])),
+    "unreadable_files": (
+        "warn",
+        lambda trial: replace(trial, unreadable=[("node2", "flower-supernode", "node2-7.jsonl: SHA-256 differs")]),
+    ),
+    "failed_captures": (
+        "warn",
+        lambda trial: replace(trial, failed_captures=[("node2", "cannot capture on eth0: no tcpdump")]),
+    ),
+    "capture_dropped": (
+        "warn",
+        lambda trial: replace(trial, captures=[CaptureCounts(host="node2", interface="eth0", packets=23, dropped=5)]),
+    ),
+    "cpu_starved": ("warn", lambda trial: with_messages(trial, {"waited_for_core_s": {"train": 0.3}})),
     "lost_messages": ("warn", lambda trial: with_messages(trial, {"outcome": "error:3"}, first=2)),
     "missing_phases": ("warn", lambda trial: with_messages(trial, {"missing": ["boot"]}, first=2)),
+    "missing_hooks": ("warn", lambda trial: replace(trial, missing_hooks=[UNHOOKED])),
     "faults": ("warn", lambda trial: replace(trial, faults=["grid: hook target is gone"])),
     "model_bytes": ("warn", lambda trial: replace(trial, models={**trial.models, 2: "a" * 64})),
     "collector_cost": ("warn", lambda trial: replace(trial, collector_cpu_s={"server": 5.0, "node1": 0.1})),
@@ -109,6 +132,17 @@ def test_unfit_exits_with_3_and_less_does_not() -> None:
     assert exit_code([]) == 0
     assert exit_code([verdict]) == 0
     assert exit_code([verdict, replace(verdict, severity="unfit")]) == 3
+
+
+def test_a_missing_hook_is_told_with_its_process_and_its_phases() -> None:
+    others = [replace(UNHOOKED, host="pi1", role="flwr-clientapp", name=name) for name in PLACES["flwr-clientapp"]]
+    first, second = found(repeated(lambda trial: replace(trial, missing_hooks=[UNHOOKED, *others])), "missing_hooks")
+    assert first.finding == (
+        "flwr-serverapp on server: no hook in flwr.serverapp.strategy.strategy (never imported), in 7 of its "
+        "processes. Not measured: configure, aggregate and evaluate_server."
+    )
+    assert second.finding.startswith("flwr-clientapp on pi1: no hook in ")
+    assert "boot, stage_in" in second.finding
 
 
 def test_single_trials_are_named() -> None:

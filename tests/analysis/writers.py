@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from analysis.load import SegmentRecords
 from instrument.clock import short_id
-from instrument.records import End, Record, Reply, Rpc, Segment, Sleep, Span
+from instrument.flower.names import PLACES
+from instrument.records import SCHEMA_VERSION, End, Hook, Record, Reply, Rpc, Segment, Sleep, Span
 
 MS = 1_000_000
 FLEET, RUNTIME = "/flwr.proto.Fleet/", "/flwr.proto.Runtime/"
@@ -77,7 +78,7 @@ class Writer:
 
     def segment(self) -> SegmentRecords:
         header = Segment(
-            schema_version=1,
+            schema_version=SCHEMA_VERSION,
             host=self.host.name,
             role=self.role,
             pid=self.pid,
@@ -89,7 +90,8 @@ class Writer:
         last = max([self.at(self.born_ns), *(getattr(record, "end_mono_ns", 0) for record in self.records)])
         end = None if self.killed else End(records=len(self.records), sha256="", mono_ns=last + 1)
         name = f"{self.host.name}-{self.role}-{self.pid}"
-        return SegmentRecords(name=name, header=header, records=tuple(self.records), end=end)
+        hooks = [Hook(name=module, mono_ns=self.at(self.born_ns), found=True) for module in PLACES.get(self.role, {})]
+        return SegmentRecords(name=name, header=header, records=(*hooks, *self.records), end=end)
 
 
 def hosts(count: int, *, shift_s: int = 0, drift: float = 0.0) -> list[Host]:

@@ -19,7 +19,7 @@ from collectors.capture import (
     parse_target,
     tcpdump_argv,
 )
-from collectors.errors import CaptureError
+from collectors.errors import CaptureError, NoCaptureError
 from collectors.packets import read_capture, to_mono_ns, transfers_on_wire
 from instrument.clock import ManualClock, SystemClock
 
@@ -80,7 +80,7 @@ def test_a_missing_interface_is_refused_with_those_that_are(tmp_path: Path) -> N
 
 def test_a_missing_tcpdump_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda *_args, **_options: None)
-    with pytest.raises(CaptureError, match="tcpdump is not installed"):
+    with pytest.raises(NoCaptureError, match="tcpdump is not installed"):
         Tcpdump(CapturePlan(device="lo", port=1, file=tmp_path / "x"), CLOCK)
 
 
@@ -99,8 +99,19 @@ def test_a_program_that_ends_at_its_start_is_refused_with_its_last_words(
     program.write_text("#!/bin/sh\necho 'lo: You do not have permission' >&2\nexit 1\n")
     program.chmod(0o755)
     monkeypatch.setattr(shutil, "which", lambda name, **_options: str(program) if name == "tcpdump" else None)
-    with pytest.raises(CaptureError, match=r"on lo: lo: You do not have permission\. It needs root"):
+    with pytest.raises(NoCaptureError, match=r"on lo: lo: You do not have permission\. It needs root"):
         Tcpdump(CapturePlan(device="lo", port=1, file=tmp_path / "x"), CLOCK)
+
+
+def test_a_program_that_cannot_be_started_is_a_host_that_cannot_capture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "tcpdump"
+    program.write_bytes(b"\x7fELF of another machine")
+    program.chmod(0o755)
+    monkeypatch.setattr(shutil, "which", lambda name, **_options: str(program) if name == "tcpdump" else None)
+    with pytest.raises(NoCaptureError, match="cannot be started: Exec format error"):
+        Tcpdump(CapturePlan(device="lo", port=1, file=tmp_path / "x.pcap"), CLOCK)
 
 
 def test_a_clock_pair_is_of_one_moment() -> None:

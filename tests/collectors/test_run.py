@@ -227,6 +227,79 @@ def test_a_capture_beside_the_samples(repository: Path, tmp_path: Path) -> None:
     assert (tmp_path / "pcap" / record.file).stat().st_size >= 24 + record.packets * 16
 
 
+# tcpdump is not installed: nothing is found on any path
+WITHOUT_TCPDUMP = """
+import shutil, sys
+found = shutil.which
+shutil.which = lambda name, **options: None if name == "tcpdump" else found(name, **options)
+from collectors.run import main
+raise SystemExit(main(sys.argv[1:]))
+"""
+# a tcpdump that is not let capture says so and ends, as the real one does
+REFUSED_TCPDUMP = """#!/bin/sh
+echo "tcpdump: lo: You don't have permission to perform this capture on that device" >&2
+echo "(socket: Operation not permitted)" >&2
+exit 1
+"""
+
+
+def without_a_capture(out: Path, command: Sequence[str], cwd: Path, **environment: str) -> tuple[list[str], str]:
+    """Faults and words of a collector that was asked for a capture it cannot make, and goes on in order."""
+    options = ["--out", str(out), "--host", "pi-01", "--collect", "host", "--interval-ms", "100", "--capture", "lo:9"]
+    with subprocess.Popen(
+        [*command, *options],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **environment},
+        text=True,
+    ) as child:
+        try:
+            assert child.stdout is not None
+            assert child.stdout.readline() == "ready\n"
+            child.terminate()
+            _, said = child.communicate(timeout=60)
+        finally:
+            child.kill()
+    assert child.returncode == 0
+    (path,) = out.iterdir()  # and no empty capture file, which would look torn
+    segment = read_segment(path)
+    assert segment.whole
+    assert ticks(segment, "host", "host")
+    assert not any(isinstance(record, Capture) for record in segment.records)
+    return [record.error for record in segment.records if isinstance(record, Fault)], said
+
+
+def test_a_host_without_tcpdump_is_measured_without_a_capture(repository: Path, tmp_path: Path) -> None:
+    faults, said = without_a_capture(tmp_path / "spool", [sys.executable, "-c", WITHOUT_TCPDUMP], repository)
+    assert faults == ["cannot capture on lo: tcpdump is not installed. Run: sudo apt install tcpdump"]
+    assert said == f"fedprobe collectors: {faults[0]}; collecting goes on without this capture\n"
+
+
+def test_a_host_that_may_not_capture_is_measured_without_a_capture(repository: Path, tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "tcpdump"
+    program.parent.mkdir()
+    program.write_text(REFUSED_TCPDUMP)
+    program.chmod(0o755)
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    faults, said = without_a_capture(tmp_path / "spool", [sys.executable, "-m", "collectors"], repository, PATH=path)
+    (fault,) = faults
+    assert fault.startswith("tcpdump cannot capture on lo: socket: Operation not permitted. It needs root, or ")
+    assert fault.endswith(f"sudo setcap cap_net_raw,cap_net_admin=eip {program}")
+    assert said == f"fedprobe collectors: {fault}; collecting goes on without this capture\n"
+
+
+@pytest.mark.netns
+def test_a_real_tcpdump_without_its_capabilities_costs_no_samples(repository: Path, tmp_path: Path) -> None:
+    if os.geteuid() != 0 or shutil.which("tcpdump") is None or shutil.which("setpriv") is None:
+        pytest.skip("needs root, tcpdump and setpriv")
+    lost = "-net_raw,-net_admin"
+    dropped = ["setpriv", f"--bounding-set={lost}", f"--inh-caps={lost}", sys.executable, "-m", "collectors"]
+    (fault,), _ = without_a_capture(tmp_path / "spool", dropped, repository)
+    assert "cannot capture on lo" in fault
+    assert "not permitted" in fault or "permission" in fault
+
+
 @pytest.mark.netns
 def test_a_killed_collector_takes_its_tcpdump_with_it(repository: Path, tmp_path: Path) -> None:
     if os.geteuid() != 0 or shutil.which("tcpdump") is None or shutil.which("setpriv") is None:

@@ -9,7 +9,7 @@ from typing import Any, Union, get_args, get_origin
 
 from hypothesis import strategies as st
 
-from instrument.records import KINDS, End, Record, Segment
+from instrument.records import KINDS, SCHEMA_VERSION, End, Record, Segment
 
 # text that breaks line formats, and any other character that UTF-8 can carry
 AWKWARD = st.sampled_from(
@@ -51,7 +51,7 @@ HEADERS = records_of(Segment)
 def header(**changed: Any) -> Segment:
     """A plain segment header."""
     plain = {
-        "schema_version": 1,
+        "schema_version": SCHEMA_VERSION,
         "host": "pi-01",
         "role": "flower-supernode",
         "pid": 23,

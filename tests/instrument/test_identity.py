@@ -17,6 +17,7 @@ from instrument.identity import (
     exec_mono_ns,
     host_name,
     role_of,
+    run_queue_wait_ns,
     run_queue_wait_s,
     segment_header,
     settings,
@@ -126,6 +127,14 @@ def test_the_run_queue_wait_is_a_time_or_unknown() -> None:
     waited = run_queue_wait_s()
     assert waited is None or waited >= 0
     assert run_queue_wait_s(2**22 + 1) is None
+
+
+def test_a_kernel_that_keeps_no_counts_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where scheduler statistics are compiled in and off, the file is there and holds three zeros."""
+    monkeypatch.setattr(os, "read", lambda _file, _count: b"0 0 0\n")
+    assert run_queue_wait_ns() is None
+    monkeypatch.setattr(os, "read", lambda _file, _count: b"500 0 1\n")
+    assert run_queue_wait_ns() == 0
 
 
 def test_versions_name_what_shapes_a_measurement() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_records import BODIES, HEADERS, header, trailer
 
-from instrument.records import Fault, Record, encode
-from instrument.spool import SegmentWriter, SpoolError, read_segment, segment_name, spool_files
+from instrument.records import SCHEMA_VERSION, Fault, Record, Segment, encode
+from instrument.spool import SchemaError, SegmentWriter, SpoolError, read_segment, segment_name, spool_files
 
 
 def fault(number: int) -> Fault:
@@ -27,13 +29,21 @@ def written(path: Path, records: list[Record], *, end: bool = True) -> Path:
     return path
 
 
+def current(head: Segment) -> Segment:
+    return replace(head, schema_version=SCHEMA_VERSION)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("spool")
 
 
 @settings(max_examples=50)
-@given(head=HEADERS, records=st.lists(BODIES, max_size=7), blocks=st.integers(1, 3))
+@given(
+    head=HEADERS.map(lambda head: replace(head, schema_version=SCHEMA_VERSION)),
+    records=st.lists(BODIES, max_size=7),
+    blocks=st.integers(1, 3),
+)
 def test_what_was_written_is_read(folder: Path, head, records: list[Record], blocks: int) -> None:
     path = folder / f"{len(spool_files(folder))}.jsonl"
     writer = SegmentWriter(path, head)
@@ -93,6 +103,21 @@ def test_a_file_that_starts_with_a_record_is_refused(tmp_path: Path) -> None:
     path.write_text(encode(fault(1)) + "\n")
     with pytest.raises(SpoolError, match="does not start with a segment header"):
         read_segment(path)
+
+
+@pytest.mark.parametrize("version", [0, 1, SCHEMA_VERSION + 1, "2", None])
+def test_a_file_of_another_schema_version_is_refused_by_name(tmp_path: Path, version: object) -> None:
+    """Its fields may be unknown here: the version is told, and not the first field that is."""
+    path = written(tmp_path / "a.jsonl", [fault(1)])
+    head, *rest = path.read_text().splitlines()
+    body = {**json.loads(head), "schema_version": version, "unheard_of": 1, "versions": {"fedprobe": "9.9.9"}}
+    path.write_text("\n".join([json.dumps(body), *rest]) + "\n")
+    with pytest.raises(SchemaError) as refused:
+        read_segment(path)
+    said = str(refused.value)
+    assert said.startswith(f"{path}: its records have schema version {version}, ")
+    assert f"reads version {SCHEMA_VERSION}." in said
+    assert said.endswith("Report it with the fedprobe that wrote it, 9.9.9.")
 
 
 def test_a_dropped_record_makes_a_segment_not_whole(tmp_path: Path) -> None:
