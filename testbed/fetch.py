@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from instrument.spool import SpoolError, read_segment
+from instrument.spool import SchemaError, SpoolError, read_segment
 from testbed.deployment import Deployment
 from testbed.errors import FedprobeError, RemoteError
 from testbed.inventory import Host
@@ -51,9 +51,14 @@ def _fetch_folder(deployment: Deployment, host: Host, kind: str, local: Path) ->
 
 
 def damaged(file: Path) -> list[str]:
-    """What is wrong with a fetched spool file: its trailer's count and digest against what is there."""
+    """What is wrong with a fetched spool file: its trailer's count and digest against what is there.
+
+    One of another fedprobe's schema has arrived whole: the report goes on without it and says so.
+    """
     try:
         read_segment(file)
+    except SchemaError:
+        return []
     except SpoolError as error:
         return [str(error)]
     return []

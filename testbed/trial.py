@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -200,6 +201,7 @@ def _keep(setting: Setting, deployment: Deployment, folder: TrialFolder, reason:
         store.write(records, folder.records)
         found = checks.all_checks(records, _devices(deployment), _dialled(deployment))
         facts = {"settings": {**folder.facts["settings"], **_conditions(setting, records)}}
+        facts["settings"]["cpus"] = os.cpu_count() if setting.inventory.emulator else None
     except (SpoolError, store.StoreError, OSError) as error:
         problems.append(str(error))
     reason = reason or "; ".join(problems)
