@@ -26,7 +26,8 @@ from testbed.errors import FedprobeError
 from testbed.selftest.conduct import BATCHES_FILE
 from testbed.selftest.naive import naive_estimates
 
-NEAR_NS = 150_000_000  # a request's first packet is this near to its headers' stamp
+NEAR_NS = 500_000_000  # a request's first packet comes so soon after the stamp of its headers
+PAIR_NS = 1_000_000  # how far the two clocks that a capture pairs may be off
 Exchanges = Mapping[tuple[int, str], WireTransfer]
 ByPort = Mapping[int, Sequence[Exchanges]]
 
@@ -121,15 +122,16 @@ class _Wires:
         return (max(transfer.last_payload_wall_ns for transfer in ends) - first_ns) / 1e9
 
     def _exchange(self, rpc: Rpc) -> tuple[Exchanges, int]:
-        """The request of this port that began nearest to the probe's stamp."""
+        """The next request of this port after the probe's stamp: a connection carries one at a time."""
         sent_ns = rpc.headers_sent_mono_ns
         assert sent_ns is not None
         choices = [
-            (abs(to_mono_ns(transfer.first_payload_wall_ns, self.capture) - sent_ns), place, number)
+            (to_mono_ns(transfer.first_payload_wall_ns, self.capture) - sent_ns, place, number)
             for place, exchanges in enumerate(self.client.get(rpc.local_port or 0, ()))
             for (number, direction), transfer in exchanges.items()
             if direction == "uplink" and not transfer.tls_handshake
         ]
+        choices = [choice for choice in choices if choice[0] >= -PAIR_NS]
         if not choices or min(choices)[0] > NEAR_NS:
             raise NoReferenceError(
                 f"no packet of {rpc.method} from port {rpc.local_port} is in the client's capture: "
