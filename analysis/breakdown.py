@@ -1,7 +1,7 @@
 """Rounds, and what each instant of a round is charged to.
 
-The rule: a round has two parts, train and evaluate. In each the critical message is the one whose reply was stored
-last: of several that one poll of the Grid collects, it is the one that the poll was waited for. An instant between
+The rule: a round has two parts, train and evaluate. In each the critical message is, of those that the Grid's last
+poll collected, the one whose reply was stored last: it is the one that the poll was waited for. An instant between
 the part's configure and its aggregate is charged to the first phase of that message, in the order of
 `instrument.phases`, that covers it, else to the collecting of another reply; an instant that none covers is charged
 to "residual". A node
@@ -15,7 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from analysis.intervals import span_of, tiled
-from analysis.joins import JoinedMessage
+from analysis.joins import GRID, JoinedMessage
 from analysis.messages import HELD
 from analysis.model import Charge, Interval, MessageTimes, RoundTimes
 from analysis.timeline import Axis
@@ -36,8 +36,13 @@ def rounds(pairs: Sequence[tuple[JoinedMessage, MessageTimes]], axis: Axis) -> l
 def _round(number: int, pairs: Sequence[tuple[JoinedMessage, MessageTimes]], axis: Axis) -> RoundTimes:
     messages = [times for _, times in pairs]
     interval = span_of(_covered(joined, times, axis) for joined, times in pairs)
-    parts = [[times for times in messages if _part(times) == part] for part in PARTS]
-    chains = [chain_of(found, part) for part in parts if (found := critical_message(part)) is not None]
+    parts = [[pair for pair in pairs if _part(pair[1]) == part] for part in PARTS]
+    chains = [
+        chain_of(found, of_part)
+        for part in parts
+        for of_part in [[times for _, times in part]]
+        if (found := critical_message(of_part, _last_poll_ns(part, axis))) is not None
+    ]
     adrift = {times.node for joined, times in pairs if _is_adrift(joined, axis)}
     placed = not any(chain[-1].node in adrift for chain in chains)
     return RoundTimes(
@@ -76,13 +81,25 @@ def _server_side(intervals: Mapping[str, Interval]) -> Interval:
     return span_of(interval for name, interval in intervals.items() if PHASES[name].clock == "server")
 
 
-def critical_message(messages: Sequence[MessageTimes]) -> MessageTimes | None:
-    """The message that its part of the round waited for: the one stored last; None where none was collected.
+def critical_message(messages: Sequence[MessageTimes], last_poll_ns: int | None = None) -> MessageTimes | None:
+    """The message that its part of the round waited for; None where none was collected.
 
-    An error that Flower made itself was never stored: it counts from the begin of its collection.
+    Of those that the ServerApp's last poll brought, after `last_poll_ns`, it is the one stored last. An error that
+    Flower made itself was never stored: it counts from the begin of its collection.
     """
     collected = [message for message in messages if "collect" in message.intervals]
-    return max(collected, key=_there_ns, default=None)
+    last = [message for message in collected if message.intervals["collect"].end_ns >= (last_poll_ns or 0)]
+    return max(last or collected, key=_there_ns, default=None)
+
+
+def _last_poll_ns(part: Sequence[tuple[JoinedMessage, MessageTimes]], axis: Axis) -> int | None:
+    """When the Grid's last sleep before the last collection of a part ended; None where it never slept."""
+    collected = [pair for pair in part if "collect" in pair[1].intervals]
+    if not collected:
+        return None
+    joined, _ = max(collected, key=lambda pair: pair[1].intervals["collect"].end_ns)
+    server = axis.of(joined.server_side.server_app)
+    return max((server.at(s.end_mono_ns) for s in joined.server_side.sleeps if s.where == GRID), default=None)
 
 
 def _there_ns(message: MessageTimes) -> tuple[int, int]:

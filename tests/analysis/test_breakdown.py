@@ -105,6 +105,13 @@ def test_the_critical_message_is_the_one_that_was_stored_last() -> None:
     assert critical_message([message({})]) is None
 
 
+def test_a_reply_that_an_earlier_poll_collected_is_not_critical_however_late_it_was_stored() -> None:
+    early = message({"store": Interval(1, 20), "collect": Interval(20, 25)}, node="pi1")
+    late = message({"store": Interval(1, 5), "collect": Interval(35, 40)}, node="pi2")
+    assert critical_message([early, late], last_poll_ns=30) is late
+    assert critical_message([early, late]) is early
+
+
 def test_an_error_that_was_never_stored_counts_from_its_collection() -> None:
     stored = message({"store": Interval(1, 5), "collect": Interval(8, 9)})
     failed = message({"collect": Interval(60, 61)}, node="pi2")
