@@ -10,13 +10,14 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 ROOT := $(shell [ "$$(id -u)" = 0 ] || { sudo -n true 2>/dev/null && echo 'sudo -n --preserve-env=PATH'; })
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup programs demo test test-long check bench foreign-app wheel clean
+.PHONY: help setup programs demo test test-long test-flower-versions check bench foreign-app wheel clean
 
 help:
 	@echo 'make demo         set up, then compare Ethernet, WiFi and 5G on an emulated testbed (root)'
 	@echo 'make test         set up, then run the tests'
 	@echo 'make check        lint, types, and who may import whom'
 	@echo 'make test-long    proofs that take longer'
+	@echo 'make test-flower-versions  the probes on every Flower that they support, and under its simulation'
 	@echo 'make bench        what the instrument costs, as ratios'
 	@echo 'make foreign-app  measure a Flower app that knows nothing of fedprobe'
 	@echo 'make setup        only the set-up: .venv, and the programs of the system'
@@ -63,6 +64,9 @@ test: setup
 
 test-long: setup
 	@FEDPROBE_TIERS=long $(ROOT) $(PYTEST)
+
+test-flower-versions: setup
+	@$(BIN)/python -m tests.flower.versions
 
 check: setup
 	@$(BIN)/ruff check .

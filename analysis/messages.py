@@ -61,6 +61,7 @@ def message_times(message: JoinedMessage, axis: Axis) -> MessageTimes:
         missing=[name for name in _expected(message, function) if name not in phases],
         wait_collect_parts=wait_parts(message.server_side, server, phases),
         announced_early_s=_announced_early_s(message, axis, phases),
+        error_code=None if message.reply is None else message.reply.error_code,
     )
 
 

@@ -99,7 +99,8 @@ class Transfer:
 class MessageTimes:
     """One message to one node and its reply: raw intervals by phase, which may overlap, and both transfers.
 
-    `function` is "train", "test" or "validate"; `outcome` "ok", "error:<code>", "lost" or "censored".
+    `function` is "train", "test" or "validate"; `outcome` "ok", "error:<code>", "lost" or "censored"; `error_code` is
+    Flower's, where the ServerApp was given one.
     `missing` names the phases that could not be built, so that a hole is seen and not averaged over.
     `node_busy_s` is the share of wait_downlink in which the node handled another message: no polling explains it.
     `waited_for_core_s` is how long a phase's process was runnable without a core, by phase, where that is known
@@ -119,6 +120,7 @@ class MessageTimes:
     announced_early_s: float = 0.0
     node_busy_s: float = 0.0
     waited_for_core_s: Mapping[str, float] = field(default_factory=dict)
+    error_code: int | None = None
 
     def seconds(self, phase: str) -> float | None:
         """The raw length of a phase, overlaps not removed; None where it was not measured."""

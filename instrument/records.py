@@ -112,8 +112,8 @@ class Rpc:
     response (response headers complete), body_read, end. `late_ms` is how long the response's last bytes had lain in
     the kernel at `body_read`, `server_late_ms` the request's at `server_last_byte`: by the kernel's count of whole
     ticks, 0 where that is less than two of them, None where the kernel does not tell.
-    `server_clock` is the `clock.short_id` of the server's clock. `object_ids` are those of the message that was pulled,
-    and of a message that is pushed those that the server asked for: what it has already is not sent again.
+    `server_clock` is the `clock.short_id` of the server's clock. `object_ids` are the objects of a pulled message; of
+    a pushed one those that the server asked for, as it may have some already.
     """
 
     kind: ClassVar[str] = "rpc"

@@ -5,6 +5,8 @@
 
 Each process has its own log in `folder/logs` and its own Flower home in `folder/homes`; node i serves partition
 i of N. `launcher` is put before each `flower-*` command, so that the same deployment runs bare or instrumented.
+Apps run in processes that SuperLink and SuperNodes start (form "subprocess"), that SuperExecs of their own start
+("process"), or all in one simulation by Ray ("simulation"), which has no SuperNodes.
 """
 
 from __future__ import annotations
@@ -15,17 +17,18 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import psutil
 
 from instrument.clock import SystemClock, sleep_s
 from testbed.errors import FedprobeError
+from testbed.loopback_tls import PemFiles, Plain
+from testbed.process_tree import family, signal_group
 
 HOST = "127.0.0.1"
 START_TIMEOUT_S = 60.0
@@ -36,6 +39,9 @@ CONNECTION = "loopback"
 STATUS_TRIES = 3
 
 RunConfig: TypeAlias = Mapping[str, bool | float | int | str]
+Form: TypeAlias = Literal["subprocess", "process", "simulation"]
+# given a node's number and where the SuperLink listens, returns where that node looks for it
+Route: TypeAlias = Callable[[int, str], str]
 
 
 class LoopbackError(FedprobeError):
@@ -63,9 +69,17 @@ class Loopback:
         folder: Path,
         launcher: Sequence[str] = (),
         environment: Mapping[str, str] | None = None,
+        *,
+        form: Form = "subprocess",
+        tls: bool = False,
+        route: Route | None = None,
     ) -> None:
         self.logs = folder / "logs"
         self._nodes = nodes
+        self._form = form
+        self._certificates = folder / "certificates" if tls else None
+        self._tls: Plain | PemFiles = Plain()
+        self._route = route or (lambda _, address: address)
         self._homes = folder / "homes"
         self._launcher = tuple(launcher)
         self._environment = dict(environment or {})
@@ -74,9 +88,11 @@ class Loopback:
 
     def __enter__(self) -> Loopback:
         self.logs.mkdir(parents=True, exist_ok=True)
+        if self._certificates is not None:
+            self._tls = PemFiles(HOST, self._certificates)
         try:
             self._start_superlink()
-            for index in range(self._nodes):
+            for index in range(0 if self._form == "simulation" else self._nodes):
                 self._start_supernode(index)
         except BaseException:
             self._stop()
@@ -96,6 +112,10 @@ class Loopback:
         """Where the SuperLink listens, as host:port."""
         return f"{HOST}:{self._port}"
 
+    def pid(self, name: str) -> int:
+        """The process id of one of the processes that were started here, such as "supernode-0"."""
+        return self._processes[name].pid
+
     def run(self, app: Path, run_config: RunConfig, timeout_s: float) -> RunStatus:
         """Run the app in `app` and wait until it has finished, well or not.
 
@@ -105,6 +125,8 @@ class Loopback:
         deadline_ns = SystemClock().mono_ns() + int(timeout_s * 1e9)
         overrides = [f"{key}={json.dumps(value)}" for key, value in run_config.items()]
         flags = [word for override in overrides for word in ("--run-config", override)]
+        if self._form == "simulation":
+            flags += ["--federation-config", f"num-supernodes={self._nodes}"]
         accepted = json.loads(self._flwr("run", str(app), CONNECTION, "--format", "json", *flags))
         if not accepted.get("success"):
             raise LoopbackError(
@@ -116,19 +138,21 @@ class Loopback:
 
     def _start_superlink(self) -> None:
         self._port = free_port()
+        forms = {"process": ("--isolation", "process"), "simulation": ("--simulation",)}
         self._start(
             "superlink",
-            self._port,
             [
-                *("flower-superlink", "--insecure", "--disable-runtime-dependency-installation"),
-                *("--host", HOST, "--port", str(self._port)),
+                *("flower-superlink", *self._tls.server, "--disable-runtime-dependency-installation"),
+                *("--host", HOST, "--port", str(self._port), *forms.get(self._form, ())),
             ],
+            port=self._port,
         )
+        self._start_superexec("superlink", self._port)
         home = self._home("flwr")
         home.mkdir(parents=True, exist_ok=True)
         (home / "config.toml").write_text(
             f'[superlink]\ndefault = "{CONNECTION}"\n\n'
-            f'[superlink.{CONNECTION}]\naddress = "{self.address}"\ninsecure = true\n',
+            f'[superlink.{CONNECTION}]\naddress = "{self.address}"\n{self._tls.connection}\n',
             encoding="utf-8",
         )
 
@@ -136,15 +160,24 @@ class Loopback:
         port = free_port()
         self._start(
             f"supernode-{index}",
-            port,
             [
-                *("flower-supernode", "--insecure", "--superlink", self.address, "--port", str(port)),
+                *("flower-supernode", *self._tls.client, *self._tls.runtime),
+                *("--superlink", self._route(index, self.address), "--port", str(port)),
                 *("--node-config", f"partition-id={index} num-partitions={self._nodes}"),
+                *(("--isolation", "process") if self._form == "process" else ()),
             ],
+            port=port,
         )
+        self._start_superexec(f"supernode-{index}", port)
 
-    def _start(self, name: str, port: int, command: Sequence[str]) -> None:
-        """Start a process in a session of its own, and return when its port accepts connections."""
+    def _start_superexec(self, of: str, port: int) -> None:
+        """Start what starts the apps of a SuperLink or a SuperNode, where they do not do so themselves."""
+        if self._form == "process":
+            at = ("--runtime-api-address", f"{HOST}:{port}")
+            self._start(f"superexec-of-{of}", ["flower-superexec", *self._tls.client, *at])
+
+    def _start(self, name: str, command: Sequence[str], *, port: int | None = None) -> None:
+        """Start a process in a session of its own, and return when its port, if it has one, accepts connections."""
         with self._log(name).open("wb") as log:
             process = subprocess.Popen(
                 [*self._launcher, *command],
@@ -156,7 +189,7 @@ class Loopback:
             )
         self._processes[name] = process
         deadline_ns = SystemClock().mono_ns() + int(START_TIMEOUT_S * 1e9)
-        while not _accepts(port):
+        while port is not None and not _accepts(port):
             if process.poll() is not None:
                 raise LoopbackError(
                     f"{name}: ended with code {process.returncode} at its start: {self._last_words(name)}"
@@ -235,12 +268,12 @@ class Loopback:
     def _stop(self) -> None:
         """End every process started here: nodes first, so that none of them retries a SuperLink that has gone."""
         started = list(reversed(self._processes.values()))
-        family = [child for process in started for child in _family(process.pid)]
+        everyone = [child for process in started for child in family(process.pid)]
         for process in started:
-            _signal_group(process, signal.SIGTERM)
-        _, stubborn = psutil.wait_procs(family, timeout=GRACE_S)
+            signal_group(process, signal.SIGTERM)
+        _, stubborn = psutil.wait_procs(everyone, timeout=GRACE_S)
         for process in started:
-            _signal_group(process, signal.SIGKILL)
+            signal_group(process, signal.SIGKILL)
         for straggler in stubborn:  # a SuperLink's children live in a session of their own
             if straggler.is_running():
                 straggler.kill()
@@ -260,18 +293,3 @@ def free_port() -> int:
 def _accepts(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex((HOST, port)) == 0
-
-
-def _family(pid: int) -> list[psutil.Process]:
-    """The process and all its descendants; none if it has gone."""
-    try:
-        parent = psutil.Process(pid)
-        return [parent, *parent.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
-
-
-def _signal_group(process: subprocess.Popen[bytes], number: int) -> None:
-    """Signal the process's session, which exists as long as one of its members does."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, number)

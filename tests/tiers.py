@@ -6,6 +6,7 @@ of these tiers into a failure, so that a tier that never ran is noticed.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -14,9 +15,10 @@ from collections.abc import Generator
 
 import pytest
 
-TIERS = ("netns", "flower", "browser", "long")
+TIERS = ("netns", "flower", "simulation", "browser", "long")
 REQUIRED = {name for name in os.environ.get("FEDPROBE_REQUIRE", "").split(",") if name}
 LONG = os.environ.get("FEDPROBE_TIERS") == "long"
+RAY = importlib.util.find_spec("ray") is not None
 
 REMARKS: list[str] = []  # what a passing test must not keep to itself
 _passed: Counter[str] = Counter()
@@ -31,6 +33,8 @@ def tier_of(item: pytest.Item) -> str:
 def absent_tiers() -> list[str]:
     """Tiers that are not collected here, each with what it would take."""
     absent = [] if LONG else ["long (make test-long)"]
+    if not RAY:
+        absent.append("simulation (Ray: make test-flower-versions)")
     if not os.environ.get("FEDPROBE_RECORDINGS"):
         absent.append("recordings of real devices (FEDPROBE_RECORDINGS=DIR)")
     return [*absent, "netem (a kernel that has it)", "hardware (a Raspberry Pi)"]
@@ -39,6 +43,7 @@ def absent_tiers() -> list[str]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of this run; a machine that is not root on Linux skips what builds namespaces."""
     items[:] = [item for item in items if bool(item.get_closest_marker("long")) == LONG]
+    items[:] = [item for item in items if RAY or not item.get_closest_marker("simulation")]
     root = sys.platform == "linux" and os.geteuid() == 0
     for item in items:
         if item.get_closest_marker("netns") and not root:

@@ -96,7 +96,7 @@ def incomplete_rounds(trials: Sequence[TrialTimes], measured: Measured) -> Itera
 
 def lost_messages(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
     """Messages that did not end well, by how they ended."""
-    outcomes = Counter(message.outcome for trial in trials for message in trial.messages if message.outcome != "ok")
+    outcomes = Counter(_ended(message) for trial in trials for message in trial.messages if message.outcome != "ok")
     if outcomes:
         total = sum(len(trial.messages) for trial in trials)
         parts = listed([f"{number} {name}" for name, number in sorted(outcomes.items())])
@@ -106,6 +106,11 @@ def lost_messages(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[
             finding=f"{sum(outcomes.values())} of {count(total, 'message')} did not end well: {parts}.",
             next_step="Their times are left out, which flatters a lossy network: give the losses beside the times.",
         )
+
+
+def _ended(message: MessageTimes) -> str:
+    known = message.error_code is None or message.outcome.startswith("error:")
+    return message.outcome if known else f"{message.outcome} (error:{message.error_code})"
 
 
 def missing_phases(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:

@@ -57,18 +57,22 @@ class RecordingInterceptor:
 class _Attempt:
     """One attempt of one request, while it is under way; `end` hands over its record."""
 
+    __slots__ = ("_context", "_moments", "_now", "_start", "failure")
+
     def __init__(self, context: Any) -> None:
         self.failure: str | None = None
         self._context = context
-        self._now = probe().clock.mono_ns
-        self._moments: dict[str, int] = {}
-        context.request.extensions["trace"] = lambda name, _info: guarded(self._trace, name)
-        self._start = self._now()
+        self._now = now = probe().clock.mono_ns
+        moments: dict[str, int] = {}
+        self._moments = moments
 
-    def _trace(self, name: str) -> None:
-        key = MOMENTS.get(name)
-        if key is not None:
-            self._moments[key] = self._now()
+        def trace(name: str, _info: Any) -> None:  # called amid the request: nothing here can raise
+            key = MOMENTS.get(name)
+            if key is not None:
+                moments[key] = now()
+
+        context.request.extensions["trace"] = trace
+        self._start = now()
 
     def end(self, response: Any) -> None:
         end, thread = self._now(), threading.get_native_id()

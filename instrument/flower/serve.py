@@ -105,23 +105,23 @@ class _Exchange:
 
     def sending(self, send: Send) -> Send:
         async def send_stamped(event: Event) -> None:
-            await send(guarded(self._stamped, event) or event)
-            guarded(self._sent, event)
+            kind = event.get("type")
+            stamped = guarded(self._stamped, event) if kind == "http.response.start" else None
+            await send(event if stamped is None else stamped)
+            if kind == "http.response.body":
+                guarded(self._sent, event)
 
         return send_stamped
 
     def _stamped(self, event: Event) -> Event:
-        """The event to send in place of this one: a response's start carries the stamps."""
-        if event["type"] != "http.response.start":
-            return event
+        """A response's start with the stamps in its headers."""
         self.status = event["status"]
         self.response = self._now()
         return {**event, "headers": [*event.get("headers", ()), (HEADER.encode(), self._header())]}
 
     def _sent(self, event: Event) -> None:
-        if event["type"] == "http.response.body":
-            self.response_bytes += len(event.get("body", b""))
-            self.response_end = self._now()
+        self.response_bytes += len(event.get("body", b""))
+        self.response_end = self._now()
 
     def _header(self) -> bytes:
         after = (stamp and stamp - self.arrive for stamp in (self.first_byte, self.last_byte, self.response))

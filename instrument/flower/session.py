@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import ParamSpec, TypeVar
+from typing import TypeVar, TypeVarTuple
 
 from instrument.identity import command_line, segment_header
 from instrument.probe import Probe
 from instrument.spool import SegmentWriter, segment_name
 
-Given = ParamSpec("Given")
+Given = TypeVarTuple("Given")
 Made = TypeVar("Made")
 
 
@@ -35,13 +35,13 @@ def probe() -> Probe:
     return current
 
 
-def guarded(call: Callable[Given, Made], *arguments: Given.args, **options: Given.kwargs) -> Made | None:
+def guarded(call: Callable[[*Given], Made], *arguments: *Given) -> Made | None:
     """What a piece of the probe's own work returns; None where it raises, which is recorded and goes no further.
 
     Hooks run inside Flower's calls: this stands around everything of theirs that is more than reading a clock.
     """
     try:
-        return call(*arguments, **options)
+        return call(*arguments)
     except Exception as error:
         _tell(getattr(call, "__qualname__", "probe"), error)
         return None

@@ -12,8 +12,9 @@ from synthetic import Incident, Scene
 from writers import MS, hosts, on_server_clock
 
 from analysis.load import Records
+from analysis.model import MessageTimes
 from analysis.trial import analyse
-from instrument.records import Rpc
+from instrument.records import Reply, Rpc, Span
 
 
 def test_a_lost_reply_is_lost_although_the_server_said_200() -> None:
@@ -23,6 +24,56 @@ def test_a_lost_reply_is_lost_although_the_server_said_200() -> None:
     assert message.missing == ["wait_collect", "collect"]
     assert not trial.rounds[0].complete
     assert trial.rounds[0].t_r_s is not None
+
+
+def test_an_upload_that_was_cut_off_is_censored_and_no_time() -> None:
+    """The SuperNode was killed while its biggest object was on the way: what came before says nothing of t_u."""
+    message = with_changes(
+        Scene(nodes=on_server_clock(hosts(1))),
+        {
+            Rpc: lambda rpc: (
+                replace(rpc, object_ids=[f"{rpc.message_id}.{place}" for place in range(6)])
+                if rpc.method.endswith("Fleet/PushMessages")
+                else None
+                if rpc.method.endswith("Fleet/PushObject") and rpc.object_id.endswith(".0")
+                else rpc
+            ),
+            Reply: lambda reply: replace(reply, error_code=3),
+        },
+    )
+    assert message.outcome == "error:3"
+    assert (message.uplink.outcome, message.uplink.objects) == ("censored", 5)
+    assert message.missing == ["uplink", "store", "wait_collect"]
+
+
+def test_a_download_that_was_cut_off_is_censored_though_its_client_app_had_begun() -> None:
+    message = with_changes(
+        Scene(nodes=on_server_clock(hosts(1))),
+        {
+            Rpc: lambda rpc: None if "Push" in rpc.method or (rpc.object_id or "").endswith(".0") else rpc,
+            Span: lambda span: None if span.name in {"inflate", "app_function"} else span,
+            Reply: lambda reply: replace(reply, error_code=5),
+        },
+    )
+    assert (message.outcome, message.error_code, message.downlink.outcome) == ("error:5", 5, "censored")
+    assert {"downlink", "dispatch"} <= set(message.missing)
+    assert "boot" in message.intervals
+
+
+def test_a_reply_that_was_collected_is_not_lost_whatever_a_second_try_was_told() -> None:
+    scene = Scene(nodes=on_server_clock(hosts(1)), incidents=(Incident(node="pi1", kind="lost"),))
+    message = with_changes(scene, {Reply: lambda reply: replace(reply, error_code=None)})
+    assert message.outcome == message.uplink.outcome == "ok"
+
+
+def with_changes(scene: Scene, changes: dict) -> MessageTimes:
+    """The scene's only message, with its records changed by their kind, or left out where a change gives None."""
+    segments = []
+    for segment in scene.records().segments:
+        made = (changes[type(one)](one) if type(one) in changes else one for one in segment.records)
+        segments.append(replace(segment, records=tuple(one for one in made if one is not None)))
+    (message,) = analyse(Records(segments=segments), FACTS).messages
+    return message
 
 
 def test_an_error_reply_keeps_its_code_and_phases() -> None:

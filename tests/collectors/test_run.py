@@ -138,14 +138,16 @@ def test_a_burst_of_exchanges_opens_and_closes_a_node(repository: Path, tmp_path
 
 def test_a_signal_brings_a_short_burst_between_rounds(repository: Path, tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_udp_port()}"
-    with collecting(repository, tmp_path / "server", "--collect", "", "--serve-clock", address):
-        with collecting(repository, tmp_path / "node", "--collect", "", "--clock", address) as node:
-            (file,) = spool_files(tmp_path / "node")
-            for wanted in (1, 2):
-                node.child.send_signal(signal.SIGUSR1)
-                while file.read_text().count('"kind":"exchange"') < BURST + wanted * SHORT_BURST:
-                    time.sleep(0.02)
-            segment = node.end()
+    with (
+        collecting(repository, tmp_path / "server", "--collect", "", "--serve-clock", address),
+        collecting(repository, tmp_path / "node", "--collect", "", "--clock", address) as node,
+    ):
+        (file,) = spool_files(tmp_path / "node")
+        for wanted in (1, 2):
+            node.child.send_signal(signal.SIGUSR1)
+            while file.read_text().count('"kind":"exchange"') < BURST + wanted * SHORT_BURST:
+                time.sleep(0.02)
+        segment = node.end()
     assert sum(isinstance(record, Exchange) for record in segment.records) == 2 * BURST + 2 * SHORT_BURST
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -10,10 +11,11 @@ from pathlib import Path
 
 from instrument.records import Record
 from instrument.spool import SegmentFile, read_segment, spool_files
-from testbed.loopback import Loopback, RunConfig, RunStatus
+from testbed.loopback import Form, Loopback, RunConfig, RunStatus
 
 NODES = 2
 ROUNDS = 2
+DISTURBANCE = Path(__file__).parent / "disturbance"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,10 +53,31 @@ def port_of(segment: SegmentFile) -> int:
     return int(argv[argv.index("--port") + 1])
 
 
-def run_app(folder: Path, app: Path, config: RunConfig, variables: Mapping[str, str] | None = None) -> Run:
+def run_app(
+    folder: Path,
+    app: Path,
+    config: RunConfig,
+    variables: Mapping[str, str] | None = None,
+    *,
+    nodes: int = NODES,
+    form: Form = "subprocess",
+    tls: bool = False,
+) -> Run:
     spool = folder / "spool"
-    with Loopback(NODES, folder, launcher(spool), variables) as deployment:
+    with Loopback(nodes, folder, launcher(spool), variables, form=form, tls=tls) as deployment:
         port = int(deployment.address.rpartition(":")[2])
         status = deployment.run(app, config, timeout_s=240)
-    segments = [read_segment(path) for path in spool_files(spool)]
-    return Run(status=status, logs=folder / "logs", spool=spool, port=port, segments=segments)
+    return Run(status=status, logs=folder / "logs", spool=spool, port=port, segments=segments_of(spool))
+
+
+def segments_of(spool: Path) -> list[SegmentFile]:
+    return [read_segment(path) for path in spool_files(spool)]
+
+
+def disturbed(repository: Path, changes: Mapping[str, object], reached: Path | None = None) -> dict[str, str]:
+    """The environment in which `disturbance/sitecustomize.py` makes these changes, by role."""
+    return {
+        "PYTHONPATH": f"{DISTURBANCE}:{repository}",
+        "DISTURBANCE": json.dumps(changes),
+        **({"DISTURBANCE_REACHED": str(reached)} if reached is not None else {}),
+    }

@@ -8,7 +8,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from types import ModuleType, SimpleNamespace
+from types import FunctionType, ModuleType, SimpleNamespace
 
 import pytest
 
@@ -105,6 +105,14 @@ def test_fields_that_cannot_be_read_are_a_fault_and_not_the_apps_trouble(probe: 
     assert recorded() == 23
     assert [fault.where for fault in probe.of(Fault)] == ["span install"] * 2
     assert len(probe.of(Span)) == 1
+
+
+def test_what_ray_pickles_of_a_wrapped_function_holds_no_state_of_the_process() -> None:
+    """It pickles a function of the app's by value: its closure, and what it uses of its module's globals."""
+    recorded = spans.outermost(lambda message: 23, "app_function", before=spans.message_fields)
+    used = [recorded.__globals__[name] for name in recorded.__code__.co_names if name in recorded.__globals__]
+    assert used == [spans._call]
+    assert {type(cell.cell_contents) for cell in recorded.__closure__} == {FunctionType, str, type(None)}
 
 
 # strategies
@@ -309,6 +317,23 @@ def test_polling_is_not_recorded(probe: Collecting, method: str) -> None:
     assert asked.request.extensions == {}
 
 
+@pytest.mark.parametrize("broken", [SimpleNamespace(), SimpleNamespace(rpc_method="/flwr.proto.Fleet/GetRun")])
+def test_a_request_that_is_not_what_it_was_is_sent_all_the_same(probe: Collecting, broken: SimpleNamespace) -> None:
+    assert rpc.RecordingInterceptor().intercept(broken, lambda given: (given, "answer")) == (broken, "answer")
+    assert [fault.error for fault in probe.of(Fault)]
+    assert probe.of(Rpc) == []
+
+
+def test_a_client_without_interceptors_is_left_as_it_is() -> None:
+    class ProtobufClient:
+        def __init__(self, base_url): ...
+
+    init = ProtobufClient.__init__
+    with pytest.raises(KeyError):
+        rpc.hook_protobuf_client(module_with(ProtobufClient=ProtobufClient))
+    assert ProtobufClient.__init__ is init
+
+
 # servers
 
 
@@ -385,6 +410,20 @@ def test_a_peer_that_is_not_known_is_no_trouble(probe: Collecting) -> None:
     in_a_loop(exchange(reading, {**SCOPE, "client": None}, BODY))
     (record,) = probe.of(Serve)
     assert (record.peer, record.peer_port) == ("", 0)
+
+
+def test_a_request_that_cannot_be_followed_is_served_all_the_same(
+    probe: Collecting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_):
+        raise ValueError("ours")
+
+    for name in ("receiving", "sending", "hand_over"):
+        monkeypatch.setattr(serve._Exchange, name, fail)
+    start, body = in_a_loop(exchange(reading, SCOPE, BODY))
+    assert start["headers"] == [(b"a", b"b")]
+    assert body["body"] == b"1234567"
+    assert [fault.error for fault in probe.of(Fault)] == ["ValueError('ours')"] * 3
 
 
 def test_the_app_behind_the_wrapper_keeps_its_attributes() -> None:

@@ -10,8 +10,9 @@ import pytest
 from deployments import NODES, ROUNDS, Run, port_of
 
 from instrument.clock import short_id, this_clock
+from instrument.flower.names import PLACES
 from instrument.phases import SPANS
-from instrument.records import Dispatch, Fault, Model, Reply, Rpc, Score, Serve, Sleep, Span
+from instrument.records import Dispatch, Fault, Hook, Model, Reply, Rpc, Score, Serve, Sleep, Span
 from instrument.spool import SegmentFile
 
 pytestmark = pytest.mark.flower
@@ -58,6 +59,12 @@ def test_every_segment_is_whole_the_superlinks_included(measured: Run) -> None:
 
 def test_the_probes_had_no_trouble(measured: Run) -> None:
     assert [fault for _, fault in measured.of(Fault)] == []
+
+
+def test_every_process_says_that_it_found_every_hook(measured: Run) -> None:
+    for segment in measured.segments:
+        told = {record.name: record.found for record in segment.records if isinstance(record, Hook)}
+        assert told == dict.fromkeys(PLACES[segment.header.role], True)
 
 
 def test_the_probes_said_nothing_in_anyones_log(measured: Run) -> None:
@@ -230,8 +237,7 @@ def test_objects_pushed_belong_to_the_session_of_their_message(measured: Run) ->
             if rpc.method == f"{FLEET}PushObject":
                 pushed[rpc.session_id].add(rpc.object_id)
         assert len(sessions) == MESSAGES // NODES
-        assert pushed.keys() <= sessions.keys()
-        assert all(pushed[session] <= objects for session, objects in sessions.items())
+        assert pushed == sessions
 
 
 def test_a_train_reply_carries_its_model(measured: Run) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from versions import minors
 
-from instrument.flower import client_app, importing, install, rpc, serve, server_app, sleeps, superexec
-from instrument.flower.names import BY_ROLE, EVERYWHERE, SUPPORTED, hooks_for
+from instrument.flower import importing, install
+from instrument.flower.names import PLACES, SUPPORTED, Place, function_of, hooks_for
 from instrument.identity import ROLES
-from instrument.records import Fault
+from instrument.records import Fault, Hook
 from instrument.spool import read_segment, spool_files
 
 IMPORT = """
@@ -27,33 +28,8 @@ for name in hooks_for(sys.argv[1]):
     importlib.import_module(name)
 """
 
-# what each hook takes hold of in its module
-HELD = {
-    rpc.hook_protobuf_client: ["ProtobufClient.__init__"],
-    serve.hook_uvicorn_config: ["Config.__init__"],
-    sleeps.hook_module_time: ["time"],
-    sleeps.hook_module_sleep: ["sleep"],
-    sleeps.hook_back_off: ["threading"],
-    superexec.hook_subprocess_executor: ["subprocess"],
-    server_app.hook_http_grid: [
-        "time",
-        "HttpGrid.push_messages",
-        "HttpGrid.pull_messages",
-        "pull_objects",
-        "inflate_object_from_contents",
-    ],
-    server_app.hook_strategy: [
-        "Strategy.start",
-        "Strategy.configure_train",
-        "Strategy.aggregate_train",
-        "Strategy.configure_evaluate",
-        "Strategy.aggregate_evaluate",
-    ],
-    client_app.hook_client_app: ["ClientApp.__call__", "make_ffn"],
-    client_app.hook_run_clientapp: ["pull_task_input", "install_from_fab", "push_message"],
-    client_app.hook_inflatable: ["threading", "inflate_object_from_contents"],
-}
-TABLE = [(role, module, hook) for role, hooks in BY_ROLE.items() for module, hook in {**EVERYWHERE, **hooks}.items()]
+TABLE = [(role, module, place) for role, places in PLACES.items() for module, place in places.items()]
+FUNCTIONS = {place.hook: function_of(place) for _, _, place in TABLE}
 
 
 def python(code: str, *arguments: str, repository: Path, out: Path) -> subprocess.CompletedProcess[str]:
@@ -71,11 +47,14 @@ def test_every_hook_of_a_role_takes_hold(role: str, repository: Path, tmp_path: 
     done = python(IMPORT, role, repository=repository, out=tmp_path)
     assert done.returncode == 0, done.stderr
     (file,) = spool_files(tmp_path)
-    assert [record for record in read_segment(file).records if isinstance(record, Fault)] == []
+    records = read_segment(file).records
+    assert [record for record in records if isinstance(record, Fault)] == []
+    told = {record.name: record.found for record in records if isinstance(record, Hook)}
+    assert told == dict.fromkeys(PLACES[role], True)
 
 
 def test_every_name_is_there(repository: Path, tmp_path: Path) -> None:
-    modules = sorted({(module, attribute) for _, module, hook in TABLE for attribute in HELD[hook]})
+    modules = sorted({(module, name) for _, module, place in TABLE for name in place.holds})
     code = (
         "import importlib, json, operator, sys\n"
         "print(json.dumps([repr(operator.attrgetter(name)(importlib.import_module(module)))"
@@ -86,13 +65,16 @@ def test_every_name_is_there(repository: Path, tmp_path: Path) -> None:
     assert len(json.loads(done.stdout)) == len(modules)
 
 
-def test_every_hook_is_in_the_list_of_what_it_holds() -> None:
-    assert {hook for _, _, hook in TABLE} == HELD.keys()
-
-
 def test_each_role_has_its_hooks() -> None:
-    assert BY_ROLE.keys() == set(ROLES)
-    assert hooks_for("no role") == dict(EVERYWHERE)
+    assert PLACES.keys() == set(ROLES)
+    assert hooks_for("no role") == {}
+
+
+def test_a_report_reads_the_table_without_the_hooks(repository: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys, instrument.flower.names; print([n for n in sys.modules if n.startswith('instrument.flower.')])"
+    )
+    assert python(code, repository=repository, out=tmp_path).stdout.strip() == "['instrument.flower.names']"
 
 
 @pytest.mark.parametrize(
@@ -103,15 +85,29 @@ def test_only_the_versions_that_were_checked_are_hooked(version: str, supported:
     assert install._supported(version) is supported
 
 
-def test_the_installed_flower_is_one_of_them_and_of_the_packages_requirement() -> None:
+def test_the_installed_flower_is_one_of_them_and_of_every_requirement(repository: Path) -> None:
     assert install._supported(importlib.metadata.version("flwr"))
-    assert SUPPORTED == ("1.40", "1.43")  # pyproject.toml: flwr>=1.40,<1.43
+    for project in (repository / "pyproject.toml", repository / "fl_app" / "pyproject.toml"):
+        assert f'"flwr>={SUPPORTED[0]},<{SUPPORTED[1]}"' in project.read_text()
 
 
-@pytest.mark.parametrize("hook", HELD, ids=lambda hook: hook.__name__)
-def test_a_name_that_is_gone_raises_in_the_hook_and_nowhere_else(hook) -> None:
+def test_every_supported_version_has_an_environment_of_its_own() -> None:
+    assert minors() == ["1.40", "1.41", "1.42"]
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_a_name_that_is_gone_raises_in_the_hook_and_nowhere_else(function) -> None:
     with pytest.raises(AttributeError):
-        hook(ModuleType("emptied_by_a_new_version"))
+        function(ModuleType("emptied_by_a_new_version"))
+
+
+def test_a_module_that_lacks_one_name_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place("sleeps:hook_module_sleep", ("sleep", "gone"))
+    monkeypatch.setitem(PLACES, "a role", {"a_module": place})
+    module = SimpleNamespace(sleep=print)
+    with pytest.raises(AttributeError, match="gone"):
+        hooks_for("a role")["a_module"](module)
+    assert module.sleep is print
 
 
 def test_a_hook_that_fails_is_reported_and_the_module_is_there(
@@ -120,7 +116,7 @@ def test_a_hook_that_fails_is_reported_and_the_module_is_there(
     (tmp_path / "hooked_module.py").write_text("value = 23\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
-    told: list[tuple[str, BaseException]] = []
+    told: list[tuple[str, BaseException | None]] = []
     importing.install({"hooked_module": lambda module: module.gone}, lambda *what: told.append(what))
     module = importlib.import_module("hooked_module")
     monkeypatch.delitem(sys.modules, "hooked_module")
@@ -128,6 +124,29 @@ def test_a_hook_that_fails_is_reported_and_the_module_is_there(
     ((name, error),) = told
     assert name == "hooked_module"
     assert isinstance(error, AttributeError)
+
+
+def test_a_hook_that_took_hold_is_reported_and_a_report_that_fails_is_nobodys_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "meta_path", list(sys.meta_path))
+    told: list[tuple[str, BaseException | None]] = []
+
+    def report(*what) -> None:
+        told.append(what)
+        raise OSError("a report that fails")
+
+    for name in ("well_hooked", "badly_hooked"):
+        (tmp_path / f"{name}.py").write_text("value = 23\n")
+    importing.install({"well_hooked": lambda module: None, "badly_hooked": lambda module: module.gone}, report)
+    for name in ("well_hooked", "badly_hooked"):
+        assert importlib.import_module(name).value == 23
+        monkeypatch.delitem(sys.modules, name)
+    assert [(name, type(error)) for name, error in told] == [
+        ("well_hooked", type(None)),
+        ("badly_hooked", AttributeError),
+    ]
 
 
 def test_looking_for_a_module_does_not_spend_its_hook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,165 @@
+"""What recording costs the thread that is measured, in microseconds, and how many records the writer keeps up with.
+
+The writer does not run meanwhile, so that a figure is the measured thread's own. Each is of batches of calls, and its
+interval is over batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import os
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from instrument.flower import session
+from instrument.flower.rpc import RecordingInterceptor
+from instrument.flower.serve import StampingApp
+from instrument.probe import Probe, Timed
+from instrument.records import Span
+from instrument.spool import SegmentWriter
+from tests.bench import intervals
+from tests.bench.intervals import Estimate
+from tests.bench.serving import answer, serving
+
+CALLS = 2000
+BATCHES = 40
+WRITTEN = 100_000
+PATH = "/v1/fleet/pull-messages"
+
+
+def microseconds() -> dict[str, Estimate]:
+    """`emit`: handing over a record; `span`: two clock readings, the record and its hand-over; `rpc`, `serve`: all
+    that the hook of one request does at its client and at its server."""
+    probe = _probe_without_writer()
+    return {"emit": _emit(probe), "span": _span(probe), "rpc": _rpc(probe), "serve": _serve(probe)}
+
+
+def written_per_s(folder: Path) -> Estimate:
+    """Spans that the writer encodes and appends in a second, its file synced as ever."""
+    from instrument.identity import command_line, segment_header
+
+    rates = []
+    for number in range(7):
+        header = segment_header("bench", {}, command_line())
+        probe = Probe(lambda number=number, header=header: SegmentWriter(folder / f"rate-{number}.jsonl", header))  # type: ignore[misc]
+        for _ in range(WRITTEN):
+            probe.note(Span(name="train", start_mono_ns=time.monotonic_ns(), end_mono_ns=time.monotonic_ns()))
+        start = time.perf_counter()
+        probe.close()
+        rates.append(WRITTEN / (time.perf_counter() - start))
+        last = (folder / f"rate-{number}.jsonl").read_bytes().splitlines()[-1]
+        assert json.loads(last)["records"] == WRITTEN
+    return intervals.mean(rates)
+
+
+def _probe_without_writer() -> Probe:
+    probe = Probe(lambda: None, capacity=10 * CALLS)  # type: ignore[arg-type, return-value]
+    session._Session.probe, session._Session.pid = probe, os.getpid()
+    return probe
+
+
+def _emit(probe: Probe) -> Estimate:
+    record = Span(name="train", start_mono_ns=1, end_mono_ns=2)
+
+    def calls() -> None:
+        for _ in range(CALLS):
+            probe.emit(record)
+
+    return _each(probe, calls, _nothing)
+
+
+def _span(probe: Probe) -> Estimate:
+    def calls() -> None:
+        for _ in range(CALLS):
+            with Timed(probe, "train"):
+                pass
+
+    return _each(probe, calls, _nothing)
+
+
+def _rpc(probe: Probe) -> Estimate:
+    """Of a request that was made once: its events are told again, its response is returned again."""
+    import httpx
+
+    interceptor = RecordingInterceptor()
+    with serving(answer) as url, httpx.Client() as client:
+        events: list[str] = []
+        request = client.build_request("POST", url, content=b"x" * 30)
+        request.extensions["trace"] = lambda name, _info: events.append(name)
+        response = client.send(request)
+        context = SimpleNamespace(
+            rpc_method="/flwr.proto.Fleet/PullMessages", request=request, message=SimpleNamespace()
+        )
+
+        def send_traced(one: Any) -> Any:
+            trace = one.request.extensions["trace"]
+            for event in events:
+                trace(event, None)
+            return response
+
+        def send_bare(_one: Any) -> Any:
+            for _ in events:
+                pass
+            return response
+
+        def hooked() -> None:
+            for _ in range(CALLS):
+                interceptor.intercept(context, send_traced)
+
+        def bare() -> None:
+            for _ in range(CALLS):
+                send_bare(context)
+
+        return _each(probe, hooked, bare)
+
+
+def _serve(probe: Probe) -> Estimate:
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"x" * 30}
+
+    async def send(_event: Any) -> None:
+        return None
+
+    async def served(_scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    scope = {"type": "http", "path": PATH, "client": ("10.77.1.1", 40_000)}
+
+    def calls_of(app: Callable[[Any, Any, Any], Awaitable[None]]) -> Callable[[], None]:
+        async def calls() -> None:
+            for _ in range(CALLS):
+                await app(scope, receive, send)
+
+        return lambda: asyncio.run(calls())
+
+    return _each(probe, calls_of(StampingApp(served)), calls_of(served))
+
+
+def _nothing() -> None:
+    for _ in range(CALLS):
+        pass
+
+
+def _each(probe: Probe, work: Callable[[], None], without: Callable[[], None]) -> Estimate:
+    """Microseconds that one call of the work takes more than one without."""
+    found = []
+    for batch in range(BATCHES + 2):
+        gc.collect()
+        cost = (_seconds(work) - _seconds(without)) / CALLS * 1e6
+        probe._pending.clear()
+        if batch >= 2:
+            found.append(cost)
+    return intervals.mean(found)
+
+
+def _seconds(work: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
