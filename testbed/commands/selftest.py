@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 examples:
-  fedprobe selftest --quick                   two trials on emulated links, about two minutes (root)
-  fedprobe selftest                           {5, 20, 100, 1000} Mbit/s x {1, 52} arrays x {plain, TLS} x {0, 14 ms}
-  fedprobe selftest --inventory lab.toml      on a laboratory's own links
-  fedprobe selftest --from runs/selftest-20260102T030405Z --shift-ms 50     must fail: the test of the test
+  fedprobe selftest --quick               two trials on emulated links, about two minutes (root)
+  fedprobe selftest                       eight trials, about twelve minutes:
+                                          {5, 20, 100, 1000} Mbit/s x {1, 52} arrays
+                                          x {plain, TLS} x {0, 14 ms}
+  fedprobe selftest --inventory lab.toml  on a laboratory's own links
+  fedprobe selftest --from DIR --shift-ms 50     must fail: the test of the test
 
 exit codes: 0 every limit is kept, 3 one is missed, 1 it could not be carried out
 """
