@@ -126,7 +126,7 @@ class Probe:
     def _append(self) -> None:
         if self._writer is None:
             self._writer = self._open_writer()
-            self._synced_ns = self.clock.mono_ns()  # the header alone is not worth the 2 ms that a sync takes
+            self._synced_ns = self.clock.mono_ns()  # the header alone is not worth a sync
         self._writer.append(self._unwritten)
         self._unwritten = []
         now = self.clock.mono_ns()

@@ -68,9 +68,11 @@ def test_without_chrony_there_is_no_reading(tmp_path: Path, monkeypatch: pytest.
     assert list(Chrony(Site(spool=tmp_path)).read()) == []
 
 
-def test_recorded_lines_are_read() -> None:
-    folder = os.environ.get("FEDPROBE_RECORDINGS")
-    files = sorted(Path(folder, "07-time-sync").glob("chronyc_c_tracking*.csv")) if folder else []
-    for file in files:
-        for line in file.read_text().splitlines():
-            assert parse_tracking(line) is not None
+if RECORDINGS := os.environ.get("FEDPROBE_RECORDINGS"):  # without the folder this tier is not collected
+
+    def test_recorded_lines_are_read() -> None:
+        files = sorted(Path(RECORDINGS, "07-time-sync").glob("chronyc_c_tracking*.csv"))
+        assert files
+        for file in files:
+            for line in file.read_text().splitlines():
+                assert parse_tracking(line) is not None
