@@ -10,18 +10,18 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from instrument.clock_error import ClockError
+from instrument.values import value
 
 
 class ClockMismatchError(ValueError):
     """Two timestamps of different clocks were subtracted or compared."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ClockId:
     """Which clock: its kernel name, the boot id of its host, and the inode of its time namespace."""
 
@@ -44,7 +44,7 @@ def short_id(clock: str) -> str:
     return hashlib.sha256(clock.encode()).hexdigest()[:8]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Instant:
     """One reading of one clock, in nanoseconds."""
 

@@ -7,14 +7,15 @@ monotonic clock of the processes under it runs fast or slow, and their wall cloc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from instrument.values import record
 
 VARIABLE = "FEDPROBE_CLOCK"
 LARGEST = 1e9  # a comparison that NaN fails too
 _KEYS = ("drift_ppm", "wall_ms")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class ClockError:
     """How wrong a host's clocks are: parts per 10^9 too fast since boot, nanoseconds that the wall clock is ahead."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import platform
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -141,13 +140,20 @@ def settings(environment: Mapping[str, str]) -> dict[str, str]:
 
 def versions() -> dict[str, str]:
     """Versions of what shapes a measurement; a package that is not installed is left out."""
-    found = {"python": platform.python_version(), "kernel": platform.release()}
-    for name in VERSIONED:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    found = {"python": ".".join(map(str, sys.version_info[:3])), "kernel": os.uname().release}
+    return found | {name: version for name in VERSIONED if (version := package_version(name))}
+
+
+def package_version(name: str) -> str | None:
+    """As `importlib.metadata.version`, which reads all of METADATA, licences too, as an e-mail: 0.8 ms each.
+
+    None where the package is not installed. Source: PyPA, "Core metadata specifications": a `Version` header.
+    """
+    try:
+        lines = (metadata.distribution(name).read_text("METADATA") or "").splitlines()
+        return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("Version:")), None)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def command_line() -> list[str]:

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from instrument.values import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Phase:
     """One phase of a message's way through a round: what it spans, on whose clock, and the paper's symbol."""
 

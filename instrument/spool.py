@@ -14,12 +14,13 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from instrument.records import SCHEMA_VERSION, End, Record, RecordError, Segment, decode, encode
+from instrument.values import record
 
 SUFFIX = ".jsonl"
 
@@ -85,7 +86,7 @@ class SegmentWriter:
         self._bytes += len(block)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@record
 class SegmentFile:
     """One spool file, read: its header, its records in order, its trailer or None, and the bytes of a torn tail."""
 

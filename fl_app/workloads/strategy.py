@@ -105,10 +105,16 @@ class OrderedFedAvg(FedAvg):
         return arrays, metrics
 
     def aggregate_evaluate(self, server_round: int, replies: Iterable[Message]) -> MetricRecord | None:
-        """Loss and accuracy over the clients, under the name of the split each was measured on."""
+        """Loss and accuracy over the clients, under the name of the split each was measured on.
+
+        A reply that Flower makes for a lost one is of a type of Flower's own: it is counted with the first split.
+        """
         by_split: defaultdict[str, list[Message]] = defaultdict(list)
-        for reply in replies:
-            by_split[SPLIT_OF_TYPE[reply.metadata.message_type]].append(reply)
+        arrived = list(replies)
+        for reply in arrived:
+            if not reply.has_error():
+                by_split[SPLIT_OF_TYPE[reply.metadata.message_type]].append(reply)
+        by_split[min(by_split, default="test")] += [reply for reply in arrived if reply.has_error()]
         merged = MetricRecord()
         for split, answers in sorted(by_split.items()):
             metrics = super().aggregate_evaluate(server_round, in_partition_order(answers)) or MetricRecord()

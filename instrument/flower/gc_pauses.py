@@ -30,7 +30,7 @@ class PauseRecorder:
         if phase == "start":
             self._start_ns = now_ns
         elif now_ns - self._start_ns >= SHORTEST_NS:
-            self._probe.note(
+            self._probe.emit(
                 Sleep(
                     where=WHERE,
                     asked_s=0.0,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import os
 import signal
-from importlib import metadata
 from types import FrameType
 from typing import NoReturn
 
@@ -13,6 +12,7 @@ from instrument.flower import importing, session
 from instrument.flower.gc_pauses import record_pauses
 from instrument.flower.names import SUPPORTED, hooks_for
 from instrument.flower.priority import set_priority
+from instrument.identity import package_version
 from instrument.probe import described
 from instrument.records import Hook
 
@@ -24,7 +24,7 @@ def install(role: str) -> None:
     if refused:
         probe.fault("priority", refused)
     _close_on_exit()
-    version = metadata.version("flwr")
+    version = package_version("flwr")
     if not _supported(version):
         probe.fault("flwr", f"flwr {version} is not supported (>= {SUPPORTED[0]}, < {SUPPORTED[1]}): nothing hooked")
         return
@@ -40,7 +40,9 @@ def _record_hook(name: str, error: BaseException | None) -> None:
         probe.fault(f"hook {name}", error)
 
 
-def _supported(version: str) -> bool:
+def _supported(version: str | None) -> bool:
+    if version is None:
+        return False
     major_minor = tuple(int(part) for part in version.split(".")[:2])
     low, high = (tuple(int(part) for part in bound.split(".")) for bound in SUPPORTED)
     return low <= major_minor < high
@@ -66,5 +68,3 @@ def _close_on_exit() -> None:
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # who was told to ignore it goes on ignoring it
         signal.signal(signal.SIGTERM, _close_and_die)
     atexit.register(lambda: session.probe().close())
-    # a record at once: a process that is killed before it measures anything has still been there
-    session.probe().emit(lambda: None)

@@ -8,19 +8,19 @@ that module is touched. `make test-flower-versions` holds the table against ever
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from operator import attrgetter
 from types import ModuleType
 
 from instrument.phases import PHASES
+from instrument.values import value
 
 SUPPORTED = ("1.40", "1.43")
 
 Hook = Callable[[ModuleType], None]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Place:
     """One module that is hooked: by which function of this package, by which of its names, for which phases.
 

@@ -28,7 +28,7 @@ REPLY_WAIT_S = 0.05
 ROUND_LIMIT_S = 60.0
 FIRST_ROUND_LIMIT_S = 90.0
 # how long after a round its processes are let be: the ClientApp ends, and the probes write down the rest
-SETTLE_S = 0.3
+SETTLE_S = 0.6
 
 
 @dataclass(slots=True)

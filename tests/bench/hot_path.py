@@ -48,7 +48,7 @@ def written_per_s(folder: Path) -> Estimate:
         header = segment_header("bench", {}, command_line())
         probe = Probe(lambda number=number, header=header: SegmentWriter(folder / f"rate-{number}.jsonl", header))  # type: ignore[misc]
         for _ in range(WRITTEN):
-            probe.note(Span(name="train", start_mono_ns=time.monotonic_ns(), end_mono_ns=time.monotonic_ns()))
+            probe.emit(Span(name="train", start_mono_ns=time.monotonic_ns(), end_mono_ns=time.monotonic_ns()))
         start = time.perf_counter()
         probe.close()
         rates.append(WRITTEN / (time.perf_counter() - start))

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
-from flwr.app import Array, ArrayRecord, Message, MetricRecord, RecordDict
+from flwr.app import Array, ArrayRecord, Error, Message, MetricRecord, RecordDict
+from flwr.common.constant import ErrorCode
 from flwr.serverapp import Grid
 from hypothesis import given
 from hypothesis import strategies as st
@@ -167,3 +168,14 @@ def test_early_stopping_ends_the_loop_and_keeps_the_result() -> None:
 def test_without_patience_all_rounds_are_run() -> None:
     evaluated, _, _ = start(strategy(clients=2), FakeGrid(2), [0.5] * 6, rounds=5)
     assert evaluated == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_lost_evaluation_leaves_what_the_others_say() -> None:
+    """The SuperLink answers for a node that is gone, with a message type of Flower's own."""
+    asked = Message(RecordDict(), dst_node_id=10, message_type="system")
+    lost = Message(Error(ErrorCode.REPLY_MESSAGE_UNAVAILABLE, "gone"), reply_to=asked)
+    tests = [Message(RecordDict(), dst_node_id=node, message_type="evaluate") for node in (11, 12)]
+    merged = strategy(fraction_evaluate=1.0).aggregate_evaluate(1, [lost, *map(FakeGrid._answer, tests)])
+    assert merged is not None
+    assert merged["test-accuracy"] == pytest.approx(0.5)
+    assert strategy(fraction_evaluate=1.0).aggregate_evaluate(1, [lost]) is None

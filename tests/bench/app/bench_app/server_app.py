@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 from flwr.app import Array, ArrayRecord, ConfigRecord, Context, Message
 from flwr.serverapp import Grid, ServerApp
 from flwr.serverapp.strategy import FedAvg
+
+from fl_app.workloads import mlp
 
 app = ServerApp()
 
@@ -53,7 +54,6 @@ def main(grid: Grid, context: Context) -> None:
     """All rounds."""
     config = context.run_config
     strategy = GatedFedAvg(Gate(Path(str(config["gate"]))), clients=int(config["num-clients"]))
-    model = np.arange(int(config["floats"]), dtype=np.float32)
-    strategy.start(
-        grid=grid, initial_arrays=ArrayRecord({"model": Array(model)}), num_rounds=int(config["num-server-rounds"])
-    )
+    model = mlp.to_arrays(mlp.initial(seed=0), "flat")
+    arrays = ArrayRecord({name: Array(part) for name, part in model.items()})
+    strategy.start(grid=grid, initial_arrays=arrays, num_rounds=int(config["num-server-rounds"]))
