@@ -17,7 +17,7 @@ def test_a_collection_of_a_millisecond_is_recorded(
 ) -> None:
     noted: list[Sleep] = []
     clock = ManualClock(mono_ns=7)
-    monkeypatch.setattr(gc_pauses, "probe", lambda: SimpleNamespace(clock=clock, note=noted.append))
+    monkeypatch.setattr(gc_pauses, "probe", lambda: SimpleNamespace(clock=clock, emit=noted.append))
     recorder = gc_pauses.PauseRecorder()
     recorder("start", {"generation": 2})
     clock.advance(pause_ns)
