@@ -71,7 +71,7 @@ class Deployment:
 
     def network(self, node: Host) -> NetworkName:
         """The network that a node's SuperNode uses."""
-        return self.networks.get(node.name, self.interface)  # type: ignore[return-value]
+        return self.networks.get(node.name, self.interface)
 
     def address(self, node: Host) -> str:
         """What a node's SuperNode dials: the server's address on its network."""

@@ -1,57 +1,96 @@
 """The inventory: which hosts there are, how to log in, and by which addresses they reach each other.
 
-A real laboratory writes this file by hand; an emulated testbed writes it for itself, in the same form.
-`known_hosts`, `key` and the emulator's files are relative to the inventory file; `~` is the reader's home.
+Here every host says all of itself. In a file defaults and ranges keep fifty Pis from being fifty blocks;
+`testbed.inventory_file` reads such a file, of a real laboratory and of an emulated testbed alike. Paths are absolute.
 """
 
 from __future__ import annotations
 
-import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyAddress, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyAddress, model_validator
 
 from testbed.errors import InventoryError
-from testbed.toml_text import toml_text
-from testbed.validation import explained, nearest
+from testbed.inventory_words import host_address, label, network_name, same_address
+from testbed.validation import nearest
 
-NetworkName = Literal["ethernet", "wifi", "5g"]
+NetworkName = Annotated[str, AfterValidator(network_name)]
+Label = Annotated[str, AfterValidator(label)]
+HostAddress = Annotated[str, AfterValidator(host_address)]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Text = Annotated[str, Field(min_length=1)]
+Role = Literal["server", "node"]
+Kind = Literal["emulated", "real"]
+Clock = Literal["own", "shared"]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Base of everything in an inventory: unknown keys are refused, values do not change."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Management(_Strict):
-    """How the controller reaches a host: an address or name, never one of a measured network if it can be helped."""
+class Login(Strict):
+    """An SSH server and who logs in there: `key` is a private key's file on the controller."""
 
-    address: Text
+    address: HostAddress
     port: Port = 22
     user: Text = "root"
+    key: Path
 
 
-class Interface(_Strict):
-    """A host's interface on one network."""
+class Jump(Login):
+    """A host that is only passed through to reach others. It too has its line in known_hosts."""
+
+    name: Label
+
+
+class Management(Login):
+    """How the controller reaches a host. `device` is None where nobody said which one has the address."""
+
+    device: Text | None = None
+    jump: Jump | None = None
+
+
+class Interface(Strict):
+    """A host's interface on one measured network."""
 
     device: Text
     address: IPvAnyAddress
 
 
-class Host(_Strict):
-    """One host. `python` and `work_folder` are paths on that host."""
+class Host(Strict):
+    """One host. `python` and `work_folder` are paths on that host; `groups` are labels to choose hosts by."""
 
-    name: Text
-    role: Literal["server", "node"]
+    name: Label
+    role: Role
     management: Management
     interfaces: dict[NetworkName, Interface]
     python: Text = "python3"
     work_folder: Text = "fedprobe"
+    groups: tuple[Label, ...] = ()
+
+    @property
+    def shared_networks(self) -> tuple[NetworkName, ...]:
+        """The measured networks that management uses too: by the same address, or by the same device."""
+        return tuple(name for name, one in self.interfaces.items() if self._is_management(one))
+
+    def _is_management(self, interface: Interface) -> bool:
+        by_address = same_address(self.management.address, str(interface.address))
+        return by_address or self.management.device == interface.device
 
 
-class EmulatedNetwork(_Strict):
+class Controller(Strict):
+    """Where fedprobe itself runs. Connections start from `namespace`; None: from this very machine."""
+
+    name: Label = "controller"
+    management: HostAddress | None = None
+    namespace: Text | None = None
+
+
+class EmulatedNetwork(Strict):
     """What makes a network's delay, and, for the delayer, its process and its lateness histogram."""
 
     delay_element: Literal["netem", "nfqueue", "none"]
@@ -59,7 +98,7 @@ class EmulatedNetwork(_Strict):
     histogram: Path | None = None
 
 
-class Emulator(_Strict):
+class Emulator(Strict):
     """Facts of an emulated testbed that every result records."""
 
     testbed_id: Text
@@ -70,14 +109,14 @@ class Emulator(_Strict):
     monotonic_offset_s: dict[str, int] = {}  # host -> offset of its clock; empty: no time namespaces here
 
 
-class Inventory(_Strict):
-    """A testbed. `controller_namespace` is where connections start from; None: from this very machine."""
+class Inventory(Strict):
+    """A testbed. `clock` is "shared" where all hosts read one wall clock: then chrony has nothing to do there."""
 
     name: Text
-    kind: Literal["emulated", "real"]
+    kind: Kind
+    clock: Clock
     known_hosts: Path
-    key: Path
-    controller_namespace: str | None = None
+    controller: Controller = Controller()
     hosts: tuple[Host, ...]
     emulator: Emulator | None = None
 
@@ -92,9 +131,19 @@ class Inventory(_Strict):
         return tuple(host for host in self.hosts if host.role == "node")
 
     @property
+    def networks(self) -> tuple[NetworkName, ...]:
+        """The measured networks, which are those that the server is on."""
+        return tuple(self.server.interfaces)
+
+    @property
     def server_addresses(self) -> dict[NetworkName, str]:
         """What a node dials on each network."""
         return {network: str(one.address) for network, one in self.server.interfaces.items()}
+
+    @property
+    def controller_namespace(self) -> str | None:
+        """Where connections start from; None: from this very machine."""
+        return self.controller.namespace
 
     def host(self, name: str) -> Host:
         """The host of that name. Raises InventoryError."""
@@ -103,62 +152,25 @@ class Inventory(_Strict):
                 return host
         raise InventoryError(f"inventory {self.name} has no host {name!r}. {nearest(name, self._host_names())}")
 
-    def _host_names(self) -> list[str]:
+    def group(self, name: str) -> tuple[Host, ...]:
+        """The hosts with that label, in the file's order. Raises InventoryError where no host has it."""
+        found = tuple(host for host in self.hosts if name in host.groups)
+        if found:
+            return found
+        known = list(dict.fromkeys(group for host in self.hosts for group in host.groups))
+        hint = nearest(name, known) if known else 'Give hosts a label: groups = ["NAME"].'
+        raise InventoryError(f"inventory {self.name} has no group {name!r}. {hint}")
+
+    def sharings(self) -> list[tuple[str, NetworkName]]:
+        """Every host and measured network of it that management uses too."""
+        return [(host.name, network) for host in self.hosts for network in host.shared_networks]
+
+    def _host_names(self) -> Sequence[str]:
         return [host.name for host in self.hosts]
 
     @model_validator(mode="after")
-    def _is_a_testbed(self) -> Self:
-        names = self._host_names()
+    def _has_one_server(self) -> Self:
         servers = [host.name for host in self.hosts if host.role == "server"]
-        if len(servers) != 1 or len(names) < 2:
-            raise ValueError(f"has servers {servers} among {len(names)} hosts: expected one server and a node")
-        if len(set(names)) != len(names):
-            raise ValueError(f"names a host twice in {names}: give each its own name")
-        for node in self.nodes:
-            if missing := set(node.interfaces) - set(self.server.interfaces):
-                raise ValueError(
-                    f"{node.name} is on {sorted(missing)}, where the server has no address: "
-                    "add it to the server's interfaces"
-                )
-        if (self.kind == "emulated") != (self.emulator is not None):
-            raise ValueError("has an [emulator] section if, and only if, kind is emulated")
+        if len(servers) != 1:
+            raise ValueError(f"has servers {servers}: a testbed has one")
         return self
-
-
-def read_inventory(path: Path) -> Inventory:
-    """The inventory in a file. Raises InventoryError."""
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InventoryError(f"{path}: cannot be read: {error.strerror}. Name an existing file.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InventoryError(f"{path}: not TOML: {error}. Correct that line.") from error
-    try:
-        found = Inventory.model_validate(document)
-    except ValidationError as error:
-        raise InventoryError(f"{path}: {explained(error, Inventory)}") from error
-    return _with_absolute_paths(found, path.absolute().parent)
-
-
-def write_inventory(inventory: Inventory, path: Path) -> None:
-    """Replace the file at once by this inventory."""
-    fresh = path.with_name(f"{path.name}.new")
-    fresh.write_text(toml_text(inventory.model_dump(mode="json")), encoding="utf-8")
-    fresh.replace(path)
-
-
-def _with_absolute_paths(inventory: Inventory, folder: Path) -> Inventory:
-    emulator = inventory.emulator
-    if emulator:
-        profile_file = _absolute(folder, emulator.profile_file)
-        networks = {
-            name: one.model_copy(update={"histogram": one.histogram and _absolute(folder, one.histogram)})
-            for name, one in emulator.networks.items()
-        }
-        emulator = emulator.model_copy(update={"profile_file": profile_file, "networks": networks})
-    known_hosts, key = (_absolute(folder, one) for one in (inventory.known_hosts, inventory.key))
-    return inventory.model_copy(update={"known_hosts": known_hosts, "key": key, "emulator": emulator})
-
-
-def _absolute(folder: Path, path: Path) -> Path:
-    return folder / path.expanduser()

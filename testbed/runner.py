@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.selftest_cited import FILE as SELFTEST_FILE
-from testbed.campaign import Campaign, CampaignError, app_folder, read_campaign
+from testbed.campaign import Campaign, app_folder, read_campaign
+from testbed.campaign_testbed import inventory_of
 from testbed.capabilities import require_emulation, require_programs
 from testbed.emulation import lifecycle
 from testbed.emulation.profiles import Profiles, load_profiles
 from testbed.interrupts import Interrupts
-from testbed.inventory import Inventory, read_inventory
+from testbed.inventory import Inventory
 from testbed.manifest import manifest
 from testbed.plan import PlannedTrial, plan_document, plan_of
 from testbed.progress import RunProgress
@@ -39,7 +40,7 @@ class Prepared:
 def prepare(campaign_file: Path) -> Prepared:
     """Read and check everything a campaign names. Raises FedprobeError."""
     campaign = read_campaign(campaign_file)
-    inventory = _inventory(campaign, campaign_file)
+    inventory = inventory_of(campaign, campaign_file)
     profiles = None
     if inventory is None:
         named = campaign.testbed.profiles
@@ -98,26 +99,6 @@ def _one(setting: Setting, planned: PlannedTrial, folder: RunFolder) -> bool:
     return bool(outcome == "ok")
 
 
-def _inventory(campaign: Campaign, campaign_file: Path) -> Inventory | None:
-    if campaign.testbed.kind == "emulated":
-        return None
-    if campaign.testbed.inventory is None:
-        raise CampaignError(
-            f'{campaign_file}: testbed.kind = "inventory" needs testbed.inventory. Name the inventory file there.'
-        )
-    inventory = read_inventory(campaign_file.resolve().parent / campaign.testbed.inventory)
-    if len(inventory.nodes) < campaign.clients:
-        raise CampaignError(
-            f"{campaign_file}: clients = {campaign.clients}, but {inventory.name} has {len(inventory.nodes)} nodes. "
-            "Ask for fewer clients or add nodes to the inventory."
-        )
-    for node in inventory.nodes[: campaign.clients]:
-        if missing := set(campaign.factors.interface) - set(node.interfaces):
-            raise CampaignError(
-                f"{campaign_file}: {node.name} of {inventory.name} has no {', '.join(sorted(missing))}. "
-                "Leave that interface out of factors.interface or add it to the inventory."
-            )
-    return inventory
 
 
 @contextmanager

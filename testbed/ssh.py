@@ -244,7 +244,7 @@ def connect(inventory: Inventory, host: Host, *, timeout_s: float = CONNECT_TIME
             host.management.address,
             port=host.management.port,
             username=host.management.user,
-            key_filename=str(inventory.key),
+            key_filename=str(host.management.key),
             look_for_keys=False,
             allow_agent=False,
             sock=connection,

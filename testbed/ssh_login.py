@@ -66,7 +66,7 @@ def translated(error: Exception, inventory: Inventory, host: Host) -> Exception:
             )
         case AuthenticationException():
             return LoginRefusedError(
-                f"{host.name}: {host.management.user}@{address} does not accept the key {inventory.key}. "
+                f"{host.name}: {host.management.user}@{address} does not accept the key {host.management.key}. "
                 "Add its public half to authorized_keys on the host."
             )
         case TimeoutError():
@@ -81,6 +81,6 @@ def translated(error: Exception, inventory: Inventory, host: Host) -> Exception:
         case SSHException() | OSError() | EOFError():
             return UnreachableError(
                 f"{host.name}: no SSH session with {address}: {error}. "
-                f"Check its sshd and the key file {inventory.key}."
+                f"Check its sshd and the key file {host.management.key}."
             )
     return error

@@ -102,9 +102,22 @@ def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
             "polling": planned.polling,
             "networks": dict(planned.networks),
             "tls": planned.tls,
+            "clock": setting.inventory.clock,
+            "management_on": _management_on(setting),
             "fast_waits_s": FAST_WAIT_S if planned.polling == "fast" else None,
         },
     }
+
+
+def _management_on(setting: Setting) -> dict[str, list[str]]:
+    """The measured networks that management uses too, with the hosts of the trial on which it does."""
+    inventory = setting.inventory
+    taking_part = [inventory.server, *inventory.nodes[: setting.campaign.clients]]
+    found: dict[str, list[str]] = {}
+    for host in taking_part:
+        for network in host.shared_networks:
+            found.setdefault(network, []).append(host.name)
+    return found
 
 
 def link_rates(profile: LinkProfile) -> dict[str, Any]:
@@ -166,7 +179,7 @@ def _emulator_facts(setting: Setting, interface: str, before: Mapping[str, laten
     emulator = setting.inventory.emulator
     if emulator is None:
         return {}
-    network = emulator.networks[interface]  # type: ignore[index]
+    network = emulator.networks[interface]
     facts: dict[str, Any] = {"kind": network.delay_element, "congestion_control": emulator.congestion_control}
     if interface not in before:
         return facts
@@ -216,6 +229,7 @@ def _devices(deployment: Deployment) -> list[checks.Devices]:
             node=node.name,
             by_network={network: one.device for network, one in node.interfaces.items()},
             interface=deployment.network(node),
+            shared=node.shared_networks,
         )
         for node in deployment.nodes
     ]

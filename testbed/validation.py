@@ -4,33 +4,48 @@ from __future__ import annotations
 
 import difflib
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+Place = tuple[int | str, ...]
 
-def explained(error: ValidationError, root: type[BaseModel]) -> str:
-    """All findings of one validation, parted by semicolons; what only follows from another is left out."""
+
+def dotted(place: Place) -> str:
+    """A place in a file: its keys, parted by dots."""
+    return ".".join(str(part) for part in place if part != "[key]")
+
+
+def explained(error: ValidationError, root: type[BaseModel], named: Callable[[Place], str] = dotted) -> str:
+    """All findings of one validation, parted by semicolons; what only follows from another is left out.
+
+    `named` says how a place is called.
+    """
     findings = error.errors()
     places = [finding["loc"] for finding in findings]
     first = [finding for finding in findings if not _has_deeper(finding["loc"], places)]
-    return "; ".join(_explained_one(finding, root) for finding in first)
+    return "; ".join(_explained_one(finding, root, named) for finding in first)
 
 
-def _has_deeper(place: tuple[int | str, ...], places: Sequence[tuple[int | str, ...]]) -> bool:
+def _has_deeper(place: Place, places: Sequence[Place]) -> bool:
     return any(len(other) > len(place) and other[: len(place)] == place for other in places)
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for a name that is not known: the nearest known one, else all of them."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)  # 4g is near 5g
-    return f"Did you mean {near[0]}?" if near else f"Expected one of {', '.join(names)}."
+    return did_you_mean(name, names) or f"Expected one of {', '.join(names)}."
 
 
-def _explained_one(finding: Any, root: type[BaseModel]) -> str:
-    place = ".".join(str(part) for part in finding["loc"] if part != "[key]")
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The nearest known name as a question; empty where none is near."""
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)  # 4g is near 5g
+    return f"Did you mean {near[0]}?" if near else ""
+
+
+def _explained_one(finding: Any, root: type[BaseModel], named: Callable[[Place], str]) -> str:
+    place = named(finding["loc"])
     if finding["type"] == "extra_forbidden":
         return f"unknown key {place}. {nearest(str(finding['loc'][-1]), _keys_at(finding['loc'][:-1], root))}"
     if finding["type"] == "missing":
@@ -38,7 +53,8 @@ def _explained_one(finding: Any, root: type[BaseModel]) -> str:
     if finding["type"] == "literal_error":
         choices = [choice.strip("' ") for choice in finding["ctx"]["expected"].replace(" or ", ", ").split(",")]
         return f"{place} = {finding['input']!r} is not known. {nearest(str(finding['input']), choices)}"
-    value = "" if isinstance(finding["input"], dict) else f" = {finding['input']!r}"
+    is_name = finding["loc"][-1:] == ("[key]",)
+    value = "" if isinstance(finding["input"], dict) or is_name else f" = {finding['input']!r}"
     message = finding["msg"].removeprefix("Value error, ").replace("Input should", "must")
     return f"{place or 'the file'}{value}: {message[:1].lower()}{message[1:].rstrip('.')}. Correct the file."
 

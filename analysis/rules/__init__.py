@@ -1,4 +1,4 @@
-"""The rules that judge a report, by what they judge: files, records, transfers, cores, and the campaign's design."""
+"""The rules that judge a report: files, records, transfers, cores, the testbed as declared, the design."""
 
 from __future__ import annotations
 
@@ -6,11 +6,18 @@ from collections.abc import Callable, Iterator, Sequence
 
 from analysis.measured import Measured
 from analysis.model import TrialTimes
-from analysis.rules import design, files, records, starvation, transfers
+from analysis.rules import declared, design, files, records, starvation, transfers
 from analysis.verdicts import SEVERITIES, Verdict
 
 Rule = Callable[[Sequence[TrialTimes], Measured], Iterator[Verdict]]
-RULES: Sequence[Rule] = (*records.RULES, *files.RULES, *transfers.RULES, *starvation.RULES, *design.RULES)
+RULES: Sequence[Rule] = (
+    *records.RULES,
+    *files.RULES,
+    *transfers.RULES,
+    *starvation.RULES,
+    *declared.RULES,
+    *design.RULES,
+)
 
 
 def judge(trials: Sequence[TrialTimes], measured: Measured) -> list[Verdict]:

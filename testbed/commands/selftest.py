@@ -70,7 +70,7 @@ def _measured(options: argparse.Namespace) -> Path:
     """The folder of the self-test's trials, which are run first unless an earlier one's are named."""
     from testbed.capabilities import require_emulation, require_programs
     from testbed.errors import UsageError
-    from testbed.inventory import read_inventory
+    from testbed.inventory_file import read_inventory
     from testbed.run_folder import RunFolder, default_folder
     from testbed.selftest.cells import full, laboratory, quick
     from testbed.selftest.conduct import run

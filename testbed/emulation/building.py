@@ -9,13 +9,21 @@ from pathlib import Path
 
 from instrument.clock import SystemClock, sleep_s
 from testbed.emulation import hosts, keys, links, namespaces, ownership, processes, programs, tc
-from testbed.emulation.addresses import NETWORKS, SERVER, Network, Topology
+from testbed.emulation.addresses import (
+    CONTROLLER_ADDRESS,
+    MANAGEMENT_DEVICE,
+    NETWORKS,
+    SERVER,
+    Network,
+    Topology,
+)
 from testbed.emulation.delayer import command as delayer_command
 from testbed.emulation.hosts import HostPlan
 from testbed.emulation.profiles import Profiles
 from testbed.emulation.shaping import ShapingPlan, delay_element, queue_rules, shaping_plan
 from testbed.errors import EmulationError
-from testbed.inventory import EmulatedNetwork, Inventory, read_inventory, write_inventory
+from testbed.inventory import Controller, EmulatedNetwork, Emulator, Host, Interface, Inventory, Management
+from testbed.inventory_file import read_inventory, write_inventory
 
 INVENTORY_FILE = "inventory.toml"
 _CONTROLLER_KEY = "controller_key"
@@ -110,37 +118,39 @@ def _wait_for_delayer(name: str, network: EmulatedNetwork) -> None:
 
 def _inventory(site: Site, plans: Sequence[HostPlan], networks: Mapping[str, EmulatedNetwork]) -> Inventory:
     offsets_s = {plan.name: plan.monotonic_offset_s for plan in plans}
-    emulator = {
-        "testbed_id": site.shape.testbed_id,
-        "seed": site.seed,
-        "profile_file": site.folder / _PROFILE_FILE,
-        "congestion_control": _CONGESTION_CONTROL.read_text(encoding="ascii").strip(),
-        "networks": dict(networks),
-        "monotonic_offset_s": {name: one for name, one in offsets_s.items() if one is not None},
-    }
-    return Inventory.model_validate(
-        {
-            "name": site.shape.testbed_id,
-            "kind": "emulated",
-            "known_hosts": site.folder / _KNOWN_HOSTS,
-            "key": site.folder / _CONTROLLER_KEY,
-            "controller_namespace": site.shape.management,
-            "hosts": [_host(site.shape, plan) for plan in plans],
-            "emulator": emulator,
-        }
+    return Inventory(
+        name=site.shape.testbed_id,
+        kind="emulated",
+        clock="shared",  # the wall clock: no kernel has namespaces of it
+        known_hosts=site.folder / _KNOWN_HOSTS,
+        controller=Controller(management=CONTROLLER_ADDRESS, namespace=site.shape.management),
+        hosts=tuple(_host(site, plan) for plan in plans),
+        emulator=Emulator(
+            testbed_id=site.shape.testbed_id,
+            seed=site.seed,
+            profile_file=site.folder / _PROFILE_FILE,
+            congestion_control=_CONGESTION_CONTROL.read_text(encoding="ascii").strip(),
+            networks=dict(networks),
+            monotonic_offset_s={name: one for name, one in offsets_s.items() if one is not None},
+        ),
     )
 
 
-def _host(shape: Topology, plan: HostPlan) -> dict[str, object]:
+def _host(site: Site, plan: HostPlan) -> Host:
     interfaces = {
         network.name: {"device": network.device, "address": network.address(plan.name)[0]}
-        for network in shape.networks
+        for network in site.shape.networks
     }
-    return {
-        "name": plan.name,
-        "role": "server" if plan.name == SERVER else "node",
-        "management": {"address": plan.address, "port": hosts.SSH_PORT},
-        "interfaces": interfaces,
-        "python": sys.executable,
-        "work_folder": str(plan.work),
-    }
+    return Host(
+        name=plan.name,
+        role="server" if plan.name == SERVER else "node",
+        management=Management(
+            address=plan.address,
+            port=hosts.SSH_PORT,
+            key=site.folder / _CONTROLLER_KEY,
+            device=MANAGEMENT_DEVICE,
+        ),
+        interfaces={name: Interface.model_validate(one) for name, one in interfaces.items()},
+        python=sys.executable,
+        work_folder=str(plan.work),
+    )

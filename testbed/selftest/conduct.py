@@ -92,7 +92,7 @@ def run(batches: Sequence[Batch], folder: RunFolder, inventory: Inventory | None
                 nodes = [node.name for node in there.nodes[: len(batch.networks)]]
                 trial = folder.trial(planned(batch, index, nodes).name)
                 conduct(setting, planned(batch, index, nodes), trial, rounds_before=done)
-                _keep_cells(trial.path, batch, nodes, shared_wall=there.kind == "emulated")
+                _keep_cells(trial.path, batch, nodes, shared_wall=there.clock == "shared")
             done += batch.rounds
             if trial.facts["outcome"] != "ok":
                 raise SelfTestError(

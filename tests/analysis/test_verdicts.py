@@ -100,6 +100,11 @@ FIRES: dict[str, tuple[str, Change]] = {
     "late_delay": ("warn", lambda trial: with_facts(trial, emulator={"kind": "nfqueue", "delay_late_p99_s": 0.004})),
     "no_priorities": ("warn", lambda trial: with_facts(trial, settings={"priorities": False})),
     "changed_waits": ("warn", lambda trial: with_facts(trial, settings={"fast_waits_s": 0.25})),
+    "management_shared": (
+        "warn",
+        lambda trial: with_facts(trial, settings={"management_on": {"ethernet": ["pi10", "pi2"]}}),
+    ),
+    "shared_clock": ("info", lambda trial: with_facts(trial, settings={"clock": "shared"})),
 }
 
 
@@ -260,6 +265,18 @@ def test_information_has_its_numbers() -> None:
     assert "57 % on ethernet" in found(trials, "polling")[0].finding
     assert "not radio" in found(trials, "emulated")[0].finding
     assert "5g/ethernet" in found(trials, "definition_range")[0].finding
+
+
+def test_what_the_inventory_declares_is_said() -> None:
+    declared = {"clock": "shared", "management_on": {"5g": ["server", "pi2"], "ethernet": ["server"]}}
+    trials = [with_facts(trial, settings=declared) for trial in made_run()]
+    assert "3 trials" in found(trials, "shared_clock")[0].finding
+    assert "chrony is not provisioned" in found(trials, "shared_clock")[0].finding
+    ethernet, cellular = found(trials, "management_shared")
+    assert "ethernet too, on 1 host (server)" in ethernet.finding
+    assert "5g too, on 2 hosts (pi2 and server)" in cellular.finding
+    own = [with_facts(trial, settings={"clock": "own", "management_on": {}}) for trial in made_run()]
+    assert found(own, "shared_clock") == found(own, "management_shared") == []
 
 
 def test_information_is_silent_where_there_is_none() -> None:

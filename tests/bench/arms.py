@@ -154,12 +154,12 @@ def _arm(
     network: str, inventory: Inventory, *, probed: bool, block: int, rounds: int, capture: bool
 ) -> Iterator[Arm]:
     trial = f"bench-{network}-{block}-{'on' if probed else 'off'}"
-    gate = Gate(inventory.key.parent / "gates" / trial)
+    gate = Gate(inventory.known_hosts.parent / "gates" / trial)
     campaign = Campaign(
         name="bench",
         rounds=rounds + 1,  # the last one is never released: its predecessor ends at its gate
         clients=1,
-        factors=Factors(interface=(network,)),  # type: ignore[arg-type]
+        factors=Factors(interface=(network,)),
         workload=Workload(settings={"gate": str(gate.folder)}),
         collect=Collect(collectors=("host",), interval_ms=60_000, capture=capture),
     )

@@ -63,6 +63,45 @@ def test_a_wrong_campaign_file_is_refused(
     assert not (tmp_path / "out").exists()
 
 
+LAB = """
+name = "lab"
+known_hosts = "known_hosts"
+[defaults]
+key = "key"
+[defaults.devices]
+wifi = "wlan0"
+[server]
+name = "server"
+management = "server.lab"
+interfaces = { wifi = "198.51.100.1" }
+[[nodes]]
+name = "pi[1-3]"
+management = "pi[1-3].lab"
+interfaces = { wifi = "198.51.100.11" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("inventory", "interface", "expected"),
+    [
+        (LAB, "wifi", ["lab.toml", "/key", "no such file", "ssh-keygen"]),
+        (LAB.replace("pi[1-3]", "server", 1), "wifi", ["'pi[1-3].lab': is a range of 3 beside 1 by name"]),
+        (LAB.replace('"198.51.100.11"', '"198.51.100.1"'), "wifi", ["198.51.100.1 is used twice", "Give each"]),
+        (LAB.replace("known_hosts =", "knwn_hosts ="), "wifi", ["knwn_hosts", "Did you mean known_hosts?"]),
+        ("name = ", "wifi", ["lab.toml", "not TOML", "line 1"]),
+    ],
+)
+def test_a_wrong_inventory_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], inventory: str, interface: str, expected: list[str]
+) -> None:
+    (tmp_path / "lab.toml").write_text(inventory, encoding="utf-8")
+    text = GOOD.replace("5g", interface) + "\n[testbed]\nkind = 'inventory'\ninventory = 'lab.toml'\n"
+    said = refused(capsys, "run", campaign(tmp_path, text), "--out", str(tmp_path / "out"))
+    for part in expected:
+        assert part in said
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_campaign_file_that_is_not_there(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "no such file" in refused(capsys, "run", str(tmp_path / "none.toml"))
     assert "no such file" in refused(capsys, "run", "quickstrat")

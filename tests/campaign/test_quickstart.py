@@ -60,6 +60,7 @@ def test_the_report_has_the_keys_that_scripts_read(report: dict[str, Any]) -> No
         for pair in ("5g/ethernet", "5g/wifi", "wifi/ethernet"):
             assert set(report["ratios"][phase][pair]) >= {"ratio", "ci95", "bound_ratio"}
     assert all(set(verdict) >= {"severity", "finding", "next_step"} for verdict in report["verdicts"])
+    assert "shared_clock" in {verdict["rule"] for verdict in report["verdicts"]}
     assert len(report["trials"]) == 3
 
 

@@ -16,7 +16,6 @@ from testbed.errors import (
     UnreachableError,
     WrongHostKeyError,
 )
-from testbed.inventory import Management
 from testbed.ssh import connect
 
 from .conftest import Hosts
@@ -66,21 +65,22 @@ def test_an_unknown_host_key_is_refused(hosts: Hosts, tmp_path: Path) -> None:
 
 def test_a_strange_key_cannot_log_in(hosts: Hosts, tmp_path: Path) -> None:
     keys.new_key(tmp_path / "strange")
-    inventory = hosts.inventory.model_copy(update={"key": tmp_path / "strange"})
+    host = hosts.inventory.host("pi1")
+    strange = host.management.model_copy(update={"key": tmp_path / "strange"})
     with pytest.raises(LoginRefusedError, match="authorized_keys"):
-        connect(inventory, inventory.host("pi1"))
+        connect(hosts.inventory, host.model_copy(update={"management": strange}))
 
 
 def test_a_closed_port_is_named(hosts: Hosts) -> None:
     host = hosts.inventory.host("pi1")
-    closed = host.model_copy(update={"management": Management(address=host.management.address, port=23)})
+    closed = host.model_copy(update={"management": host.management.model_copy(update={"port": 23})})
     with pytest.raises(UnreachableError, match=r"10\.76\.0\.1 port 23: Connection refused"):
         connect(hosts.inventory, closed)
 
 
 def test_hosts_listen_on_the_management_network_only(hosts: Hosts) -> None:
     host = hosts.inventory.host("server")
-    measured = host.model_copy(update={"management": Management(address="10.78.1.1")})
+    measured = host.model_copy(update={"management": host.management.model_copy(update={"address": "10.78.1.1"})})
     with pytest.raises(UnreachableError):
         connect(hosts.inventory, measured, timeout_s=2)
 

@@ -1,0 +1,48 @@
+"""What the inventory declares of its testbed that a reader of the report must know: management, clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from analysis.formats import count, listed
+from analysis.measured import Measured
+from analysis.model import TrialTimes
+from analysis.samples import interface_order, is_usable, natural
+from analysis.verdicts import Verdict
+
+
+def management_shared(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
+    """Hosts that are logged in to over a measured network: SSH and clock exchanges travel with what is measured."""
+    hosts: dict[str, set[str]] = {}
+    for trial in trials:
+        declared = trial.facts.settings.get("management_on")
+        if is_usable(trial) and isinstance(declared, dict):
+            for network, names in declared.items():
+                hosts.setdefault(network, set()).update(names)
+    for network in sorted(hosts, key=interface_order):
+        names = sorted(hosts[network], key=natural)
+        yield Verdict(
+            severity="warn",
+            rule="management_shared",
+            finding=f"management uses {network} too, on {count(len(names), 'host')} ({listed(names)}): "
+            "logins and clock exchanges are in its counters and may delay a transfer.",
+            next_step=f"Give these hosts a management address on a network of its own, or leave {network} out of "
+            "what is compared.",
+        )
+
+
+def shared_clock(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
+    """Hosts of one kernel read one wall clock: chrony has nothing to set there, and nothing is learned of it."""
+    found = [trial for trial in trials if is_usable(trial) and trial.facts.settings.get("clock") == "shared"]
+    if found:
+        yield Verdict(
+            severity="info",
+            rule="shared_clock",
+            finding=f'the inventory says clock = "shared" ({count(len(found), "trial")}): all hosts read one wall '
+            "clock, so chrony is not provisioned there.",
+            next_step="Claim nothing about synchronised clocks from this run; on hosts with clocks of their own "
+            "chrony keeps them.",
+        )
+
+
+RULES = (management_shared, shared_clock)

@@ -1,0 +1,97 @@
+"""The sections of an inventory file as they are written: with defaults, with ranges, with addresses as plain text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
+
+from testbed.inventory import Clock, Controller, Emulator, HostAddress, Kind, Label, NetworkName, Port, Strict, Text
+from testbed.inventory_words import device_place
+
+DevicePlace = Annotated[str, AfterValidator(device_place)]
+
+
+def _address_alone(value: Any) -> Any:
+    """An address alone is short for a table of nothing else."""
+    return {"address": value} if isinstance(value, str) else value
+
+
+class Placed(Strict):
+    """An address, or the first of a range; `device` is left out where [defaults.devices] has it."""
+
+    address: Text
+    device: Text | None = None
+
+
+AddressOrTable = Annotated[Placed, BeforeValidator(_address_alone)]
+
+
+class Settings(Strict):
+    """What a host takes from [defaults] unless it says otherwise. `jump = ""`: no jump host, whatever the default."""
+
+    user: Text | None = None
+    port: Port | None = None
+    key: Path | None = None
+    jump: str | None = None
+    python: Text | None = None
+    work_folder: Text | None = None
+
+
+class Defaults(Settings):
+    """[defaults]: `devices` holds a device for each network, and for `management` where it is known."""
+
+    devices: dict[DevicePlace, Text] = {}
+
+
+class HostSection(Settings):
+    """[server] or one of [[nodes]]: a host, or a range of hosts that differ in nothing but name and addresses."""
+
+    name: Text
+    management: AddressOrTable
+    interfaces: dict[NetworkName, AddressOrTable] = {}
+    groups: tuple[Label, ...] = ()
+
+
+class JumpSection(Strict):
+    """[jump_hosts.NAME]: user, port and key are left out where they are the defaults'."""
+
+    address: HostAddress
+    user: Text | None = None
+    port: Port | None = None
+    key: Path | None = None
+
+
+class Document(Strict):
+    """A whole inventory file."""
+
+    name: Text
+    kind: Kind = "real"
+    clock: Clock = "own"
+    known_hosts: Path
+    defaults: Defaults = Defaults()
+    jump_hosts: dict[Label, JumpSection] = {}
+    controller: Controller = Controller()
+    server: HostSection
+    nodes: tuple[HostSection, ...]
+    emulator: Emulator | None = None
+
+
+def shape_mistakes(document: dict[str, Any]) -> list[str]:
+    """What is wrong with a file's outline, in an operator's words. Pure."""
+    found = []
+    match document.get("server"):
+        case None:
+            found.append(
+                "there is no [server], so nodes have nothing to dial. Add that section, with name, management and "
+                "interfaces"
+            )
+        case list() as several:
+            found.append(f"[[server]] is a list, of {len(several)} here: a testbed has one. Write one [server]")
+    match document.get("nodes"):
+        case None | []:
+            found.append("there are no nodes, so nothing can be measured. Add a [[nodes]] block for each, or a range")
+        case dict():
+            found.append("[nodes] is one table, and nodes are a list of blocks. Write [[nodes]], with two brackets")
+    return found

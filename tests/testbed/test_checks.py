@@ -1,0 +1,76 @@
+"""Checks of a trial where management shares a measured network: its bytes count there, and harm no verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import pytest
+
+from analysis.load import Records, SegmentRecords
+from instrument.records import SCHEMA_VERSION, Record, Rpc, Sample, Segment
+from testbed.checks import FLEET, Devices, all_checks
+
+PAYLOAD = 1_000_000
+
+
+def segment(role: str, *records: Record) -> SegmentRecords:
+    header = Segment(
+        schema_version=SCHEMA_VERSION,
+        host="pi1",
+        role=role,
+        pid=7,
+        clock="monotonic/pi1/1",
+        mono_ns=0,
+        wall_ns=0,
+        exec_mono_ns=0,
+    )
+    return SegmentRecords(name=f"pi1-{role}-7", header=header, records=records, end=None)
+
+
+def counters(device: str, moved: int) -> list[Sample]:
+    """A device's counters before and after so many bytes."""
+    return [
+        Sample(
+            collector="interfaces",
+            subject=device,
+            scheduled_mono_ns=moment,
+            mono_ns=moment,
+            late_ns=0,
+            cost_ns=0,
+            values={"interface_rx_bytes": total, "interface_tx_bytes": 0},
+        )
+        for moment, total in ((0, 0), (1, moved))
+    ]
+
+
+def judged(eth0: int, wlan0: int, shared: Collection[str]) -> tuple[bool, bool]:
+    """Whether the counters and the silence of a node hold, of a trial over wifi with a megabyte of payload."""
+    sent = Rpc(
+        method=f"{FLEET}PushObject", server="s", start_mono_ns=0, end_mono_ns=1, request_bytes=PAYLOAD, status=200
+    )
+    records = Records(
+        segments=[
+            segment("flower-supernode", sent),
+            segment("collector", *counters("eth0", eth0), *counters("wlan0", wlan0)),
+        ]
+    )
+    devices = Devices(node="pi1", by_network={"ethernet": "eth0", "wifi": "wlan0"}, interface="wifi", shared=shared)
+    by_name = {check.name: check for check in all_checks(records, [devices], [])}
+    return by_name["pi1: counters of wlan0"].passed, by_name["pi1: silence elsewhere"].passed
+
+
+@pytest.mark.parametrize(
+    ("eth0", "wlan0", "shared", "passed"),
+    [
+        (0, PAYLOAD * 107 // 100, (), (True, True)),
+        (50_000, PAYLOAD * 107 // 100, (), (True, False)),
+        (50_000, PAYLOAD * 107 // 100, ("ethernet",), (True, True)),
+        (0, PAYLOAD * 2, (), (False, True)),
+        (0, PAYLOAD * 2, ("wifi",), (True, True)),
+        (0, PAYLOAD // 2, ("wifi",), (False, True)),
+    ],
+)
+def test_management_is_counted_and_held_against_nobody_where_it_is_declared(
+    eth0: int, wlan0: int, shared: tuple[str, ...], passed: tuple[bool, bool]
+) -> None:
+    assert judged(eth0, wlan0, shared) == passed
