@@ -87,7 +87,7 @@ def _counters(records: Records, device: Devices) -> Check:
     over = counted / payload - 1
     is_shared = device.interface in device.shared
     detail = f"payload {payload} B, counted {counted} B: {over:+.1%}{WITH_MANAGEMENT if is_shared else ''}"
-    return Check(name=name, passed=0 <= over and (is_shared or over <= COUNTED_OVER_PAYLOAD), detail=detail)
+    return Check(name=name, passed=over >= 0 and (is_shared or over <= COUNTED_OVER_PAYLOAD), detail=detail)
 
 
 def _silence(records: Records, device: Devices) -> Check:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from testbed.inventory import Clock, Controller, Emulator, HostAddress, Kind, Label, NetworkName, Port, Strict, Text
 from testbed.inventory_words import device_place
@@ -42,7 +42,7 @@ class Settings(Strict):
 class Defaults(Settings):
     """[defaults]: `devices` holds a device for each network, and for `management` where it is known."""
 
-    devices: dict[DevicePlace, Text] = {}
+    devices: dict[DevicePlace, Text] = Field(default_factory=dict)
 
 
 class HostSection(Settings):
@@ -50,7 +50,7 @@ class HostSection(Settings):
 
     name: Text
     management: AddressOrTable
-    interfaces: dict[NetworkName, AddressOrTable] = {}
+    interfaces: dict[NetworkName, AddressOrTable] = Field(default_factory=dict)
     groups: tuple[Label, ...] = ()
 
 
@@ -71,7 +71,7 @@ class Document(Strict):
     clock: Clock = "own"
     known_hosts: Path
     defaults: Defaults = Defaults()
-    jump_hosts: dict[Label, JumpSection] = {}
+    jump_hosts: dict[Label, JumpSection] = Field(default_factory=dict)
     controller: Controller = Controller()
     server: HostSection
     nodes: tuple[HostSection, ...]

@@ -99,8 +99,6 @@ def _one(setting: Setting, planned: PlannedTrial, folder: RunFolder) -> bool:
     return bool(outcome == "ok")
 
 
-
-
 @contextmanager
 def _testbed(prepared: Prepared, interrupts: Interrupts) -> Iterator[Inventory]:
     if prepared.inventory is not None:

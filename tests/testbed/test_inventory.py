@@ -277,9 +277,7 @@ def test_a_host_that_is_not_there_is_named_with_the_nearest() -> None:
         (lambda path: path.write_bytes(b"name = '\xff'"), "Save it as UTF-8"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_named(
-    tmp_path: Path, make: Callable[[Path], object], expected: str
-) -> None:
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, make: Callable[[Path], object], expected: str) -> None:
     make(tmp_path / "lab.toml")
     with pytest.raises(InventoryError) as raised:
         read_inventory(tmp_path / "lab.toml")

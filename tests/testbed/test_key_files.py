@@ -96,7 +96,6 @@ def test_a_damaged_key_is_named(lab: Path) -> None:
     assert "damaged" in refused(lab)
 
 
-
 def test_a_key_with_a_passphrase_is_named(lab: Path) -> None:
     path = lab.with_name("key")
     path.write_bytes(
