@@ -43,13 +43,6 @@ def open_transports(login: Login, timeout_s: float) -> list[Transport]:
         close(opened)
         raise
     return opened
-        with _AT_JUMP_HOSTS:
-            opened += open_transports(login.jump, timeout_s)
-        opened.append(_logged_in(login, _forwarded(login, opened[-1], timeout_s), timeout_s))
-    except BaseException:
-        close(opened)
-        raise
-    return opened
 
 
 def close(transports: Sequence[Transport]) -> None:

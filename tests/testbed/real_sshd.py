@@ -36,7 +36,9 @@ class Sshd:
         self.process.wait(timeout=10)
 
 
-def start(folder: Path, name: str = "host", *, more: str = "", key_types: tuple[str, ...] = (), sftp: bool = True) -> Sshd:
+def start(
+    folder: Path, name: str = "host", *, more: str = "", key_types: tuple[str, ...] = (), sftp: bool = True
+) -> Sshd:
     """Start a server; returns when it answers. `more` is added to its configuration."""
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # sshd of Debian insists on it

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_content_and_ending_are_exact_however_the_stream_is_cut(
     stream = noise + WHOLE + b"\n" + content + WHOLE + b" 17\n" + after
     frame = Frame(MARK)
     edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
-    whole = [frame.feed(stream[start:end]) for start, end in zip(edges, edges[1:], strict=False)]
+    whole = [frame.feed(stream[start:end]) for start, end in pairwise(edges)]
     assert (frame.content, frame.ending) == (content, "17")
     assert whole == sorted(whole)
 

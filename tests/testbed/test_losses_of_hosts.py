@@ -186,7 +186,7 @@ def test_after_the_loss_every_call_says_so(tmp_path: Path) -> None:
                 lambda: shell.start(["true"], stdout="/dev/null", stderr="/dev/null"),
             ]
             for call in calls:
-                with pytest.raises(UnreachableError, match="^host: the connection is lost"):
+                with pytest.raises(UnreachableError, match=r"^host: the connection is lost"):
                     call()
     finally:
         made.stop()
@@ -232,7 +232,7 @@ def test_a_command_is_given_up_where_the_host_says_nothing_at_all(
         with connect(made.login) as shell:
             shell.check(["true"], timeout_s=30)
             stop_answering(made, stopped)
-            with pytest.raises((RemoteTimeoutError, UnreachableError), match="^host: "):
+            with pytest.raises((RemoteTimeoutError, UnreachableError), match=r"^host: "):
                 shell.run(["true"], timeout_s=0.5)
     finally:
         for pid in stopped:

@@ -142,7 +142,7 @@ def test_the_folder_is_entered(shell: Shell, tmp_path: Path) -> None:
 def test_relative_paths_begin_at_the_home_folder(shell: Shell) -> None:
     home = shell.check(["sh", "-c", "echo $HOME"], timeout_s=30).text
     assert shell.check(["pwd"], timeout_s=30).text == home
-    assert {file.name for file in shell.listdir(".")} == set(os.listdir(home.strip()))
+    assert {file.name for file in shell.listdir(".")} == {one.name for one in Path(home.strip()).iterdir()}
 
 
 def test_stdin_is_empty(shell: Shell) -> None:
@@ -151,7 +151,7 @@ def test_stdin_is_empty(shell: Shell) -> None:
 
 def test_a_limit_ends_the_command_and_all_that_it_started(shell: Shell, tmp_path: Path) -> None:
     program = (
-        'echo $$; sleep 1000 & echo $!; setsid sleep 1000 & echo $!; '
+        "echo $$; sleep 1000 & echo $!; setsid sleep 1000 & echo $!; "
         'sh -c "trap : TERM; sleep 1000; sleep 1000" & echo $!; '
         "setsid sh -c 'trap \"\" TERM; sleep 1000' & echo $!; trap '' TERM; wait"
     )

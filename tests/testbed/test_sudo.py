@@ -59,7 +59,7 @@ def test_a_sudo_that_asks_for_a_password_is_told_with_the_line_that_helps(folder
 
 
 def test_the_machines_own_sudo_or_none_is_told(folder: Path) -> None:
-    with pytest.raises(SudoRefusedError, match="^pi1: sudo does not run `id -u` for pi without a password: .*sudo"):
+    with pytest.raises(SudoRefusedError, match=r"^pi1: sudo does not run `id -u` for pi without a password: .*sudo"):
         shell_with(folder, None).run(["id", "-u"], timeout_s=30, sudo=True)
 
 
