@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,9 @@ from instrument.polling import Polling
 from testbed.campaign import Campaign
 from testbed.certificates import certificates_for
 from testbed.errors import FedprobeError
+from testbed.every_host import on_every_host
 from testbed.inventory import Host, Inventory, NetworkName
-from testbed.ssh import Session
+from testbed.shell import Shell
 
 SUPERLINK_PORT = 8000
 RUNTIME_PORT = 9094  # each host has its own loopback
@@ -43,14 +43,15 @@ class Started:
     """A process on a host, by its process group."""
 
     kind: str
-    session: Session
+    host: Host
+    shell: Shell
     pid: int
     log: str
 
     @property
     def name(self) -> str:
         """What a message calls it."""
-        return f"{self.kind} on {self.session.host.name}"
+        return f"{self.kind} on {self.host.name}"
 
 
 @dataclass(slots=True)
@@ -58,7 +59,7 @@ class Deployment:
     """The processes of one trial. `nodes` are the SuperNodes' hosts in partition order."""
 
     inventory: Inventory
-    sessions: Mapping[str, Session]
+    sessions: Mapping[str, Shell]
     campaign: Campaign
     trial: str
     interface: str
@@ -107,8 +108,8 @@ class Deployment:
     def exchange_clocks(self) -> None:
         """Let every node's collector exchange clocks with the server once more: between rounds, never inside one."""
         for process in self.started:
-            if process.kind == "collectors" and process.session.host.role == "node":
-                process.session.run(["kill", "-USR1", str(process.pid)], timeout_s=COMMAND_S)
+            if process.kind == "collectors" and process.host.role == "node":
+                process.shell.run(["kill", "-USR1", str(process.pid)], timeout_s=COMMAND_S)
 
     def _put_certificates(self) -> None:
         server = self.inventory.server
@@ -149,9 +150,9 @@ class Deployment:
     def submit(self, app: Path) -> str:
         """Copy the app to the server host and run it there. Returns Flower's run id."""
         server = self.inventory.server
-        session = self.sessions[server.name]
+        shell = self.sessions[server.name]
         home = self.folder(server, "flwr-home", "cli")
-        session.put_folder(app, self.folder(server, "app"))
+        shell.put_folder(app, self.folder(server, "app"))
         self._checked(server, ["mkdir", "-p", home])
         trust = self.folder(server, "tls", "authority.pem")
         config = (
@@ -159,7 +160,7 @@ class Deployment:
             f'address = "127.0.0.1:{SUPERLINK_PORT}"\n'
             + (f'root-certificates = "{trust}"\n' if self.tls else "insecure = true\n")
         )
-        session.write_text(posixpath.join(home, "config.toml"), config)
+        shell.write_text(posixpath.join(home, "config.toml"), config)
         settings = [word for key, value in self.campaign.run_config().items() for word in _run_config(key, value)]
         answer = self._flwr(["run", self.folder(server, "app"), CONNECTION, "--format", "json", *settings])
         document = _json_of(answer)
@@ -177,31 +178,26 @@ class Deployment:
     def check_alive(self) -> None:
         """Raises TrialError where a process has ended that must not have."""
         for process in self.started:
-            if not process.session.alive(process.pid):
+            if not process.shell.alive(process.pid):
                 raise TrialError(f"{process.name} ended by itself. {self._last_words(process)}")
 
     def stop(self) -> None:
         """End every process, SuperNodes first, collectors last; goes on where one cannot be ended."""
         for kind in ("supernode", "superlink"):
             self._stop_kind(kind)
-        with ThreadPoolExecutor(len(self.hosts)) as pool:
-            list(pool.map(self._end_leftovers, self.hosts))
+        on_every_host(self.hosts, self._end_leftovers)
         for where in ("node", "server"):
             self._stop_kind("collectors", where)
         self.started = []
 
     def _stop_kind(self, kind: str, role: str | None = None) -> None:
         """End the processes of a kind, all hosts at once."""
-        chosen = [
-            process for process in self.started if process.kind == kind and role in {None, process.session.host.role}
-        ]
-        if chosen:
-            with ThreadPoolExecutor(len(chosen)) as pool:
-                list(pool.map(self._stop_one, chosen))
+        chosen = [one for one in self.started if one.kind == kind and role in {None, one.host.role}]
+        on_every_host(chosen, self._stop_one)
 
     def _stop_one(self, process: Started) -> None:
         try:
-            process.session.stop_group(process.pid, grace_s=GRACE_S)
+            process.shell.stop_group(process.pid, grace_s=GRACE_S)
         except FedprobeError as error:
             self.not_ended.append(f"{process.name}: {error}")
 
@@ -248,16 +244,16 @@ class Deployment:
 
     def _start(self, kind: str, host: Host, command: Sequence[str], environment: Mapping[str, str]) -> None:
         log = self.folder(host, "logs", f"{kind}.log")
-        session = self.sessions[host.name]
-        pid = session.start(command, stdout=log, stderr=log, env=environment)
-        self.started.append(Started(kind=kind, session=session, pid=pid, log=log))
+        shell = self.sessions[host.name]
+        pid = shell.start(command, stdout=log, stderr=log, env=environment)
+        self.started.append(Started(kind=kind, host=host, shell=shell, pid=pid, log=log))
 
     def _find(self, kind: str, host: Host) -> Started:
-        return next(one for one in self.started if one.kind == kind and one.session.host == host)
+        return next(one for one in self.started if one.kind == kind and one.host == host)
 
     def _wait_ready(self, host: Host) -> None:
         process = self._find("collectors", host)
-        self._wait(process, lambda: "ready" in process.session.read_text(process.log).split("\n"), "ready")
+        self._wait(process, lambda: "ready" in process.shell.read_text(process.log).split("\n"), "ready")
 
     def _wait_port(self, host: Host, port: int, process: Started) -> None:
         state = ["ss", "-Hltn", f"sport = :{port}"]
@@ -271,7 +267,7 @@ class Deployment:
         clock = SystemClock()
         deadline_ns = clock.mono_ns() + int(self.campaign.limits.start_s * 1e9)
         while not ready():
-            if not process.session.alive(process.pid):
+            if not process.shell.alive(process.pid):
                 raise TrialError(f"{process.name} ended at its start. {self._last_words(process)}")
             if clock.mono_ns() > deadline_ns:
                 raise TrialError(
@@ -281,7 +277,7 @@ class Deployment:
             sleep_s(POLL_S)
 
     def _last_words(self, process: Started) -> str:
-        lines = [line for line in process.session.read_text(process.log).splitlines() if line.strip()]
+        lines = [line for line in process.shell.read_text(process.log).splitlines() if line.strip()]
         return f"Its log ends: {' | '.join(lines[-3:])[-400:]}" if lines else "Its log is empty."
 
     def _flwr(self, arguments: Sequence[str]) -> str:
@@ -289,9 +285,10 @@ class Deployment:
         program = posixpath.join(posixpath.dirname(server.python), "flwr")
         environment = {**QUIET_FLOWER, "FLWR_HOME": self.folder(server, "flwr-home", "cli")}
         done = self.sessions[server.name].run([program, *arguments], env=environment, timeout_s=120)
-        if done.status != 0 and "{" not in done.stdout:
-            raise TrialError(f"flwr {arguments[0]} failed: {(done.stderr or done.stdout).strip()[-400:]}")
-        return done.stdout
+        if done.status != 0 and "{" not in done.text:
+            said = done.complaint if done.stderr else done.text.strip()
+            raise TrialError(f"flwr {arguments[0]} failed: {said[-400:]}")
+        return done.text
 
     def _checked(self, host: Host, command: Sequence[str]) -> None:
         self.sessions[host.name].check(command, timeout_s=COMMAND_S)

@@ -12,7 +12,11 @@
         ├── WrongHostKeyError
         ├── LoginRefusedError
         ├── UnreachableError
-        └── RemoteTimeoutError
+        ├── RemoteTimeoutError
+        ├── KeyFileError
+        ├── SudoRefusedError
+        ├── DigestError
+        └── HostsFailedError
 
 A message names the fact, the cause and the next step; the command line prints it and adds nothing.
 """
@@ -63,7 +67,7 @@ class WrongHostKeyError(RemoteError):
 
 
 class LoginRefusedError(RemoteError):
-    """The host did not accept the controller's key."""
+    """The host did not accept the controller's key, or there is none to offer."""
 
 
 class UnreachableError(RemoteError):
@@ -72,3 +76,19 @@ class UnreachableError(RemoteError):
 
 class RemoteTimeoutError(RemoteError):
     """The host did not answer, or a command did not end, in time."""
+
+
+class KeyFileError(RemoteError):
+    """The private key's file cannot be read, is no private key or has a passphrase."""
+
+
+class SudoRefusedError(RemoteError):
+    """A command needs root on a host, and sudo does not give it without a password."""
+
+
+class DigestError(RemoteError):
+    """A file arrived with other content than was sent."""
+
+
+class HostsFailedError(RemoteError):
+    """Some of several hosts failed; the others went to their end."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from instrument.spool import SchemaError, SpoolError, read_segment
 from testbed.deployment import Deployment
-from testbed.errors import FedprobeError, RemoteError
+from testbed.errors import FedprobeError, RemoteError, UnreachableError
+from testbed.every_host import on_every_host
 from testbed.inventory import Host
 from testbed.run_folder import TrialFolder
 
@@ -16,9 +16,9 @@ KINDS = ("spool", "logs", "pcap")
 
 def fetch(deployment: Deployment, folder: TrialFolder) -> list[str]:
     """Copy spools, logs and captures of every host below the trial's folder. Returns what went wrong, by host."""
-    with ThreadPoolExecutor(len(deployment.hosts)) as pool:
-        found = pool.map(lambda host: _fetch_host(deployment, folder, host), deployment.hosts)
-        return [problem for problems in found for problem in problems]
+    found = on_every_host(deployment.hosts, lambda host: _fetch_host(deployment, folder, host))
+    problems = [problem for problems in found.results.values() for problem in problems]
+    return problems + [f"{name}: {error}" for name, error in found.errors.items()]
 
 
 def _fetch_host(deployment: Deployment, folder: TrialFolder, host: Host) -> list[str]:
@@ -26,6 +26,9 @@ def _fetch_host(deployment: Deployment, folder: TrialFolder, host: Host) -> list
     for kind in KINDS:
         try:
             _fetch_folder(deployment, host, kind, folder.path / kind / host.name)
+        except UnreachableError as error:  # the same is true of all else on this host
+            problems.append(str(error))
+            break
         except (FedprobeError, OSError) as error:
             problems.append(f"{host.name}: {kind}: {error}")
     problems += [problem for file in sorted((folder.spool / host.name).glob("*.jsonl")) for problem in damaged(file)]
@@ -33,21 +36,17 @@ def _fetch_host(deployment: Deployment, folder: TrialFolder, host: Host) -> list
 
 
 def _fetch_folder(deployment: Deployment, host: Host, kind: str, local: Path) -> None:
-    session, remote = deployment.sessions[host.name], deployment.folder(host, kind)
+    shell, remote = deployment.sessions[host.name], deployment.folder(host, kind)
     local.mkdir(parents=True, exist_ok=True)
     try:
-        entries = session.listdir(remote)
+        entries = shell.listdir(remote)
     except RemoteError:
         if kind == "pcap":
             return  # captures are made only where the campaign asks for them
         raise
     for entry in entries:
-        if entry.is_folder:
-            continue
-        session.get(f"{remote}/{entry.name}", local / entry.name)
-        size = (local / entry.name).stat().st_size
-        if size < entry.size_bytes:
-            raise RemoteError(f"{entry.name}: {size} of {entry.size_bytes} bytes arrived. Is the disk full?")
+        if not entry.is_folder:
+            shell.get(f"{remote}/{entry.name}", local / entry.name)
 
 
 def damaged(file: Path) -> list[str]:

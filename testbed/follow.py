@@ -52,9 +52,9 @@ class Follower:
         self._clock = SystemClock()
         self._checked_ns = self._exchanged_ns = self._clock.mono_ns()
         server = deployment.inventory.server
-        session, folder = deployment.sessions[server.name], deployment.folder(server, "spool")
-        self._superlink = SpoolTail(session, folder, "flower-superlink")
-        self._server_app = SpoolTail(session, folder, "flwr-serverapp")
+        shell, folder = deployment.sessions[server.name], deployment.folder(server, "spool")
+        self._superlink = SpoolTail(shell, folder, "flower-superlink")
+        self._server_app = SpoolTail(shell, folder, "flwr-serverapp")
 
     def wait_registered(self, nodes: int) -> None:
         """Return when so many SuperNodes are active at the SuperLink."""

@@ -32,22 +32,22 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Login(Strict):
-    """An SSH server and who logs in there: `key` is a private key's file on the controller."""
+class Account(Strict):
+    """An SSH server and who logs in there: `key` is a private key's file on the controller; None: the SSH agent's."""
 
     address: HostAddress
     port: Port = 22
     user: Text = "root"
-    key: Path
+    key: Path | None = None
 
 
-class Jump(Login):
+class Jump(Account):
     """A host that is only passed through to reach others. It too has its line in known_hosts."""
 
     name: Label
 
 
-class Management(Login):
+class Management(Account):
     """How the controller reaches a host. `device` is None where nobody said which one has the address."""
 
     device: Text | None = None

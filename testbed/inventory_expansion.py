@@ -50,15 +50,10 @@ class _Expansion:
     document: Document
     folder: Path
     mistakes: list[str] = field(default_factory=list)
-    without_key: list[str] = field(default_factory=list)
 
     def all_mistakes(self) -> list[str]:
         """Each mistake once, though a wrong default spoils every section."""
-        found = list(dict.fromkeys(self.mistakes))
-        if self.without_key:
-            names = ", ".join(dict.fromkeys(self.without_key))
-            found.append(f'there is no key to log in with to {names}. Add key = "FILE" to [defaults], or there')
-        return found
+        return list(dict.fromkeys(self.mistakes))
 
     def hosts(self, role: Role, section: HostSection) -> list[Host]:
         """The hosts of one section; none where it has a mistake."""
@@ -114,24 +109,19 @@ class _Expansion:
     def _logins(self, section: HostSection, place: str, hosts: int) -> list[Management]:
         defaults, entry = self.document.defaults, section.management
         addresses = self._addresses(f"{place}.management", entry.address, hosts, host_address)
-        way = self._way(section, place, section.name)
-        if way is None:
-            return []
+        way = self._way(section, place)
         device = entry.device or defaults.devices.get(MANAGEMENT)
         jump = self._jump(section, place)
         return [Management(address=address, device=device, jump=jump, **way) for address in addresses]
 
-    def _way(self, section: Settings | JumpSection, place: str, name: str) -> dict[str, Any] | None:
-        """User, port and key of a login; None where there is no key."""
+    def _way(self, section: Settings | JumpSection, place: str) -> dict[str, Any]:
+        """User, port and key of a login."""
         defaults = self.document.defaults
         key = section.key or defaults.key
-        if key is None:
-            self.without_key.append(name)
-            return None
         return {
             "user": section.user or defaults.user or USER,
             "port": section.port or defaults.port or PORT,
-            "key": self.path(f"{place}.key" if section.key else "defaults.key", key),
+            "key": key and self.path(f"{place}.key" if section.key else "defaults.key", key),
         }
 
     def _interfaces(self, network: str, entry: Placed, place: str, hosts: int) -> list[Interface]:
@@ -164,8 +154,8 @@ class _Expansion:
         place = "defaults.jump" if section.jump is None else f"{place}.jump"
         known, server = self.document.jump_hosts, self.document.server
         if name in known:
-            way = self._way(known[name], f"jump_hosts.{name}", f"jump host {name}")
-            return Jump(name=name, address=known[name].address, **way) if way else None
+            way = self._way(known[name], f"jump_hosts.{name}")
+            return Jump(name=name, address=known[name].address, **way)
         if name != server.name:
             hint = did_you_mean(name, [*known, server.name]) or "Add that section, with its address"
             self.mistakes.append(f"{place} = {name!r}: there is no [jump_hosts.{name}], nor such a server. {hint}")
@@ -174,8 +164,8 @@ class _Expansion:
             self.mistakes.append(f"{place} = {name!r} has a jump host itself, and one is passed, not two. Name that")
             return None
         addresses = self._addresses("server.management", server.management.address, 1, host_address)
-        way = self._way(server, "server", name)
-        return Jump(name=name, address=addresses[0], **way) if way and addresses else None
+        way = self._way(server, "server")
+        return Jump(name=name, address=addresses[0], **way) if addresses else None
 
     def _jump_name(self, section: HostSection) -> str:
         if section.jump is not None:

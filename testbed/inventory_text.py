@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
-from testbed.inventory import Host, Inventory, Jump, Login
+from testbed.inventory import Account, Host, Inventory, Jump
 from testbed.inventory_words import MANAGEMENT
 from testbed.toml_text import toml_text
 
 # key of the file -> what a host has for it
-_SETTINGS: dict[str, Callable[[Host], str | int]] = {
+_SETTINGS: dict[str, Callable[[Host], str | int | None]] = {
     "user": lambda host: host.management.user,
     "port": lambda host: host.management.port,
-    "key": lambda host: str(host.management.key),
+    "key": lambda host: _text(host.management.key),
     "python": lambda host: host.python,
     "work_folder": lambda host: host.work_folder,
 }
@@ -44,7 +45,7 @@ def _document(inventory: Inventory) -> dict[str, Any]:
     }
 
 
-def _shared(values: Iterable[str | int]) -> str | int | None:
+def _shared(values: Iterable[str | int | None]) -> str | int | None:
     """The value that all have; None where they differ."""
     found = set(values)
     return found.pop() if len(found) == 1 else None
@@ -63,12 +64,12 @@ def _devices(hosts: tuple[Host, ...]) -> dict[str, str]:
     return {place: devices.pop() for place, devices in found.items() if len(devices) == 1}
 
 
-def _jump(jump: Jump) -> dict[str, str | int]:
-    return {"address": jump.address, **_login(jump)}
+def _jump(jump: Jump) -> dict[str, str | int | None]:
+    return {"address": jump.address, "user": jump.user, "port": jump.port, "key": _text(jump.key)}
 
 
-def _login(login: Login) -> dict[str, str | int]:
-    return {"user": login.user, "port": login.port, "key": str(login.key)}
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _host(host: Host, common: dict[str, str | int], devices: dict[str, str]) -> dict[str, Any]:

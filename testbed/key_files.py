@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from testbed.inventory import Inventory, Login
+from testbed.inventory import Account, Inventory
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -15,10 +15,11 @@ def key_mistakes(inventory: Inventory) -> list[str]:
     users: dict[Path, str] = {}
     for host in inventory.hosts:
         jump = host.management.jump
-        logins: list[tuple[str, Login]] = [(host.name, host.management)]
+        logins: list[tuple[str, Account]] = [(host.name, host.management)]
         logins += [(f"jump host {jump.name}", jump)] if jump else []
         for name, login in logins:
-            users.setdefault(login.key, name)
+            if login.key is not None:  # else the keys of the SSH agent are offered
+                users.setdefault(login.key, name)
     return [f"key {path} (of {name}): {found}" for path, name in users.items() if (found := _mistake(path))]
 
 
@@ -55,8 +56,8 @@ def _content_mistake(path: Path, private: bytes) -> str:
             load_pem_private_key(private, password=None)
     except TypeError:  # of both, where a passphrase is asked for
         return (
-            "has a passphrase, which nobody is there to type. Use a key without one, or take it off: "
-            f"ssh-keygen -p -f {path}"
+            f"has a passphrase, which nobody is there to type. Load it into the SSH agent (ssh-add {path}) and leave "
+            f"key out of the inventory, or take the passphrase off: ssh-keygen -p -f {path}"
         )
     except (ValueError, UnsupportedAlgorithm) as error:
         return f"is damaged, or of a kind that is not known: {str(error).rstrip('.')}. Make a new one: ssh-keygen"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,17 @@ from testbed.campaign_testbed import inventory_of
 from testbed.capabilities import require_emulation, require_programs
 from testbed.emulation import lifecycle
 from testbed.emulation.profiles import Profiles, load_profiles
+from testbed.every_host import on_every_host
 from testbed.interrupts import Interrupts
-from testbed.inventory import Inventory
+from testbed.inventory import Host, Inventory
+from testbed.login import login_to
 from testbed.manifest import manifest
 from testbed.plan import PlannedTrial, plan_document, plan_of
 from testbed.progress import RunProgress
 from testbed.run_folder import RunFolder
 from testbed.selftest.results import newest
-from testbed.ssh import Session, connect
+from testbed.shell import Shell
+from testbed.ssh import connect
 from testbed.trial import Setting, asked, conduct
 
 
@@ -120,15 +122,20 @@ def _testbed(prepared: Prepared, interrupts: Interrupts) -> Iterator[Inventory]:
 
 
 @contextmanager
-def sessions_to(inventory: Inventory, clients: int) -> Iterator[Mapping[str, Session]]:
-    """Sessions to the server and the first nodes, by host name, for the length of a `with` block."""
-    hosts = [inventory.server, *inventory.nodes[:clients]]
-    opened: dict[str, Session] = {}
+def sessions_to(inventory: Inventory, clients: int) -> Iterator[Mapping[str, Shell]]:
+    """Shells on the server and the first nodes, by host name, for the length of a `with` block.
+
+    Raises HostsFailedError, with a line for each host that could not be logged in to.
+    """
+    opened: list[Shell] = []
+
+    def open_one(host: Host) -> Shell:
+        shell = connect(login_to(inventory, host))
+        opened.append(shell)
+        return shell
+
     try:
-        with ThreadPoolExecutor(len(hosts)) as pool:
-            for session in pool.map(lambda host: connect(inventory, host), hosts):
-                opened[session.host.name] = session
-        yield opened
+        yield on_every_host([inventory.server, *inventory.nodes[:clients]], open_one).required()
     finally:
-        for session in opened.values():
-            session.close()
+        for shell in opened:
+            shell.close()

@@ -26,7 +26,7 @@ from testbed.inventory import Inventory
 from testbed.plan import PlannedTrial
 from testbed.progress import RunProgress
 from testbed.run_folder import TrialFolder
-from testbed.ssh import Session
+from testbed.shell import Shell
 
 INTERRUPTED = "interrupted by the user"
 
@@ -39,7 +39,7 @@ class Setting:
     app: Path
     inventory: Inventory
     profiles: Profiles | None
-    sessions: Mapping[str, Session]
+    sessions: Mapping[str, Shell]
     interrupts: Interrupts
     progress: RunProgress
 

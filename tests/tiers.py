@@ -1,7 +1,7 @@
 """Tiers of tests: which run here, which are not collected and why, and which must run or fail.
 
-FEDPROBE_TIERS=long runs the long proofs and nothing else. FEDPROBE_REQUIRE=netns,flower,browser turns a skip in one
-of these tiers into a failure, so that a tier that never ran is noticed.
+FEDPROBE_TIERS=long runs the long proofs and nothing else. FEDPROBE_REQUIRE=netns,sshd,flower,browser turns a skip in
+one of these tiers into a failure, so that a tier that never ran is noticed.
 """
 
 from __future__ import annotations
@@ -9,15 +9,17 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Generator
 
 import pytest
 
-TIERS = ("netns", "flower", "simulation", "browser", "long")
+TIERS = ("netns", "sshd", "flower", "simulation", "browser", "long")
 REQUIRED = {name for name in os.environ.get("FEDPROBE_REQUIRE", "").split(",") if name}
 LONG = os.environ.get("FEDPROBE_TIERS") == "long"
+SSHD = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 RAY = importlib.util.find_spec("ray") is not None
 
 REMARKS: list[str] = []  # what a passing test must not keep to itself
@@ -41,13 +43,15 @@ def absent_tiers() -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of this run; a machine that is not root on Linux skips what builds namespaces."""
+    """Keep the tests of this run; a machine that lacks what a tier needs skips it."""
     items[:] = [item for item in items if bool(item.get_closest_marker("long")) == LONG]
     items[:] = [item for item in items if RAY or not item.get_closest_marker("simulation")]
     root = sys.platform == "linux" and os.geteuid() == 0
     for item in items:
         if item.get_closest_marker("netns") and not root:
             item.add_marker(pytest.mark.skip(reason="network namespaces need root on Linux: sudo make test"))
+        if item.get_closest_marker("sshd") and SSHD is None:
+            item.add_marker(pytest.mark.skip(reason="no sshd on this machine: apt install openssh-server"))
 
 
 @pytest.hookimpl(wrapper=True)

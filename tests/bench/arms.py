@@ -18,7 +18,9 @@ from testbed.campaign import Campaign, Collect, Factors, Workload
 from testbed.deployment import Deployment, TrialError
 from testbed.emulation import lifecycle
 from testbed.inventory import Host, Inventory
-from testbed.ssh import Session, connect
+from testbed.login import login_to
+from testbed.shell import Shell
+from testbed.ssh import connect
 from tests.bench import processor
 
 HERE = Path(__file__).resolve().parent
@@ -172,9 +174,9 @@ def _arm(
     }
     with ExitStack() as stack:
         stack.callback(gate.close)
-        sessions: dict[str, Session] = {}
+        sessions: dict[str, Shell] = {}
         for host in inventory.hosts:
-            sessions[host.name] = stack.enter_context(connect(inventory, host))
+            sessions[host.name] = stack.enter_context(connect(login_to(inventory, host)))
         deployment = BenchDeployment(
             inventory=inventory,
             sessions=sessions,

@@ -189,7 +189,6 @@ def test_a_home_is_the_readers(monkeypatch: pytest.MonkeyPatch) -> None:
         ('ethernet = "192.0.2.8"', 'management = "192.0.2.8"', ["interfaces.management", "no measured network"]),
         ('jump = "gate"', 'jump = "gaet"', ["defaults.jump = 'gaet'", "Did you mean gate?"]),
         ('jump = "gate"', 'jump = "x"', ["there is no [jump_hosts.x]", "Add that section"]),
-        ('key = "keys/pi"\n', "", ["no key to log in with to server, pi[08-10], jump host gate", "[defaults]"]),
         ('key = "keys/pi"', 'key = "~nobody-here/pi"', ["defaults.key = '~nobody-here/pi'", "no such user's home"]),
         ('name = "lab"', 'name = "lab"\nkind = "emulated"', ["no [emulator]", 'Write clock = "shared"']),
         ('name = "lab"', 'name = "lab"\nkind = "lab"', ["kind = 'lab' is not known. Expected one of"]),

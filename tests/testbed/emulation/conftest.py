@@ -13,31 +13,33 @@ from testbed.capabilities import require_emulation
 from testbed.emulation import lifecycle, ownership
 from testbed.errors import MissingCapabilityError
 from testbed.inventory import Inventory
-from testbed.ssh import Session, connect
+from testbed.login import login_to
+from testbed.shell import Shell
+from testbed.ssh import connect
 
 TRAFFIC = str(Path(__file__).with_name("traffic.py"))
 
 
 class Hosts:
-    """Sessions to the hosts of an inventory, opened when first used."""
+    """Shells on the hosts of an inventory, opened when first used."""
 
     def __init__(self, inventory: Inventory) -> None:
         self.inventory = inventory
-        self._sessions: dict[str, Session] = {}
+        self._shells: dict[str, Shell] = {}
 
-    def __getitem__(self, name: str) -> Session:
-        if name not in self._sessions:
-            self._sessions[name] = connect(self.inventory, self.inventory.host(name))
-        return self._sessions[name]
+    def __getitem__(self, name: str) -> Shell:
+        if name not in self._shells:
+            self._shells[name] = connect(login_to(self.inventory, self.inventory.host(name)))
+        return self._shells[name]
 
     def close(self) -> None:
-        for session in self._sessions.values():
-            session.close()
+        for shell in self._shells.values():
+            shell.close()
 
     def traffic(self, name: str, *arguments: str) -> object:
         """What a function of traffic.py returns on a host."""
         argv = [self.inventory.host(name).python, TRAFFIC, *arguments]
-        return json.loads(self[name].check(argv, timeout_s=60))
+        return json.loads(self[name].check(argv, timeout_s=60).stdout)
 
     def start_traffic(self, name: str, output: str, *arguments: str) -> int:
         argv = [self.inventory.host(name).python, TRAFFIC, *arguments]

@@ -16,6 +16,7 @@ from testbed.errors import (
     UnreachableError,
     WrongHostKeyError,
 )
+from testbed.login import login_to
 from testbed.ssh import connect
 
 from .conftest import Hosts
@@ -51,8 +52,8 @@ def test_a_wrong_host_key_is_refused(hosts: Hosts, tmp_path: Path) -> None:
     known = tmp_path / "known_hosts"
     known.write_text(keys.known_hosts({"10.76.0.1": other}))
     inventory = hosts.inventory.model_copy(update={"known_hosts": known})
-    with pytest.raises(WrongHostKeyError, match=r"pi1: the host key of 10\.76\.0\.1"):
-        connect(inventory, inventory.host("pi1"))
+    with pytest.raises(WrongHostKeyError, match=r"pi1: the host key of 10\.76\.0\.1 port 22 is not the one"):
+        connect(login_to(inventory, inventory.host("pi1")))
 
 
 def test_an_unknown_host_key_is_refused(hosts: Hosts, tmp_path: Path) -> None:
@@ -60,7 +61,7 @@ def test_an_unknown_host_key_is_refused(hosts: Hosts, tmp_path: Path) -> None:
     known.write_text("")
     inventory = hosts.inventory.model_copy(update={"known_hosts": known})
     with pytest.raises(UnknownHostKeyError, match="not in"):
-        connect(inventory, inventory.host("pi1"))
+        connect(login_to(inventory, inventory.host("pi1")))
 
 
 def test_a_strange_key_cannot_log_in(hosts: Hosts, tmp_path: Path) -> None:
@@ -68,26 +69,26 @@ def test_a_strange_key_cannot_log_in(hosts: Hosts, tmp_path: Path) -> None:
     host = hosts.inventory.host("pi1")
     strange = host.management.model_copy(update={"key": tmp_path / "strange"})
     with pytest.raises(LoginRefusedError, match="authorized_keys"):
-        connect(hosts.inventory, host.model_copy(update={"management": strange}))
+        connect(login_to(hosts.inventory, host.model_copy(update={"management": strange})))
 
 
 def test_a_closed_port_is_named(hosts: Hosts) -> None:
     host = hosts.inventory.host("pi1")
     closed = host.model_copy(update={"management": host.management.model_copy(update={"port": 23})})
     with pytest.raises(UnreachableError, match=r"10\.76\.0\.1 port 23: Connection refused"):
-        connect(hosts.inventory, closed)
+        connect(login_to(hosts.inventory, closed))
 
 
 def test_hosts_listen_on_the_management_network_only(hosts: Hosts) -> None:
     host = hosts.inventory.host("server")
     measured = host.model_copy(update={"management": host.management.model_copy(update={"address": "10.78.1.1"})})
     with pytest.raises(UnreachableError):
-        connect(hosts.inventory, measured, timeout_s=2)
+        connect(login_to(hosts.inventory, measured), timeout_s=2)
 
 
 def test_commands_report_status_and_both_streams(hosts: Hosts) -> None:
     done = hosts["pi1"].run(["sh", "-c", 'echo "$A"; echo wrong >&2; exit 3'], timeout_s=5, env={"A": "a 'b'"})
-    assert (done.status, done.stdout, done.stderr) == (3, "a 'b'\n", "wrong\n")
+    assert (done.status, done.stdout, done.stderr) == (3, b"a 'b'\n", b"wrong\n")
 
 
 def test_large_outputs_do_not_block(hosts: Hosts) -> None:
@@ -105,33 +106,33 @@ def test_a_command_that_takes_too_long_is_ended(hosts: Hosts) -> None:
     with pytest.raises(RemoteTimeoutError, match=r"still running after 0\.2 s"):
         hosts["pi1"].run(["sleep", "47.11"], timeout_s=0.2)
     found = hosts["pi1"].run(["grep", "-ls", "47.11", "-r", "/proc", "--include=cmdline"], timeout_s=5)
-    assert "47.11" not in found.stdout
+    assert "47.11" not in found.text
 
 
 def test_a_started_group_outlives_the_session_and_ends_with_its_children(hosts: Hosts) -> None:
     host = hosts.inventory.host("pi2")
-    with connect(hosts.inventory, host) as session:
-        pid = session.start(
+    with connect(login_to(hosts.inventory, host)) as shell:
+        pid = shell.start(
             ["sh", "-c", "trap '' TERM; sleep 1000 & echo $!; wait"], stdout="group.out", stderr="group.err", nice=5
         )
-    with connect(hosts.inventory, host) as session:
-        assert session.alive(pid)
-        child = _until_written(session, "group.out")
-        assert session.check(["ps", "-o", "ni=", "-p", str(pid)], timeout_s=5).strip() == "5"
-        session.stop_group(pid, grace_s=0.2)
-        assert not session.alive(pid)
-        assert not session.alive(int(child))
+    with connect(login_to(hosts.inventory, host)) as shell:
+        assert shell.alive(pid)
+        child = _until_written(shell, "group.out")
+        assert shell.check(["ps", "-o", "ni=", "-p", str(pid)], timeout_s=5).text.strip() == "5"
+        shell.stop_group(pid, grace_s=0.2)
+        assert not shell.alive(pid)
+        assert not shell.alive(int(child))
 
 
-def _until_written(session, path: str) -> str:
+def _until_written(shell, path: str) -> str:
     for _ in range(200):
-        if text := session.check(["cat", path], timeout_s=5).strip():
+        if text := shell.check(["cat", path], timeout_s=5).text.strip():
             return text
         sleep_s(0.02)
     raise AssertionError(f"{path} stayed empty")
 
 
-def test_a_session_started_in_an_absent_folder_is_refused(hosts: Hosts) -> None:
+def test_a_command_started_in_an_absent_folder_is_refused(hosts: Hosts) -> None:
     with pytest.raises(RemoteError, match="cannot start `true`"):
         hosts["pi1"].start(["true"], stdout="o", stderr="e", cwd="/absent")
 

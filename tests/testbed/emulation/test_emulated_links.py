@@ -13,6 +13,7 @@ from instrument.clock import sleep_s
 from testbed.emulation import lateness, namespaces, programs
 from testbed.emulation.lifecycle import delayer_snapshots
 from testbed.errors import RemoteError
+from testbed.login import login_to
 from testbed.ssh import connect
 
 from .conftest import Hosts
@@ -29,7 +30,7 @@ def test_a_dialled_address_pins_the_interface(hosts: Hosts, network: str, device
     for node in hosts.inventory.nodes:
         own = str(node.interfaces[network].address)
         for extra in ([], ["from", own]):
-            found = hosts[node.name].check(["ip", "-o", "route", "get", server, *extra], timeout_s=5)
+            found = hosts[node.name].check(["ip", "-o", "route", "get", server, *extra], timeout_s=5).text
             assert f"dev {device}" in found
             assert own in found
 
@@ -144,9 +145,9 @@ def _transfer(hosts: Hosts, network: str, nodes: list[str], count: int) -> dict:
 
 def _from_server(hosts: Hosts, node: str, network: str, count: int) -> None:
     address = str(hosts.inventory.host(node).interfaces[network].address)
-    with connect(hosts.inventory, hosts.inventory.server) as session:
+    with connect(login_to(hosts.inventory, hosts.inventory.server)) as shell:
         other = Hosts(hosts.inventory)
-        other._sessions["server"] = session
+        other._shells["server"] = shell
         other.traffic("server", "send", address, str(count))
 
 
@@ -156,7 +157,7 @@ def _sink_results(hosts: Hosts, name: str, output: str, pid: int) -> dict:
         if not hosts[name].alive(pid):
             break
         sleep_s(0.02)
-    text = hosts[name].check(["cat", f"{hosts.inventory.host(name).work_folder}/{output}"], timeout_s=5)
+    text = hosts[name].check(["cat", f"{hosts.inventory.host(name).work_folder}/{output}"], timeout_s=5).text
     ahead_ns = hosts.inventory.emulator.monotonic_offset_s[name] * 10**9
     found = json.loads(text)
     return {peer: [(ns - ahead_ns, total) for ns, total in samples] for peer, samples in found.items()}
@@ -185,7 +186,7 @@ def _received_bytes(hosts: Hosts) -> dict[str, int]:
     """Per measured interface of the server."""
     return {
         one.device: int(
-            hosts["server"].check(["cat", f"/sys/class/net/{one.device}/statistics/rx_bytes"], timeout_s=5)
+            hosts["server"].check(["cat", f"/sys/class/net/{one.device}/statistics/rx_bytes"], timeout_s=5).text
         )
         for one in hosts.inventory.server.interfaces.values()
     }
