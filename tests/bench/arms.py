@@ -25,10 +25,11 @@ HERE = Path(__file__).resolve().parent
 APP = HERE / "app"
 WAIT_S = 0.25
 REPLY_WAIT_S = 0.05
+BACK_OFF_S = 0.02
 ROUND_LIMIT_S = 60.0
 FIRST_ROUND_LIMIT_S = 90.0
 # how long after a round its processes are let be: the ClientApp ends, and the probes write down the rest
-SETTLE_S = 0.6
+SETTLE_S = 1.0
 
 
 @dataclass(slots=True)
@@ -167,6 +168,7 @@ def _arm(
         "PYTHONPATH": str(HERE / "fast_waits"),
         "BENCH_WAIT_S": str(WAIT_S),
         "BENCH_REPLY_WAIT_S": str(REPLY_WAIT_S),
+        "BENCH_BACK_OFF_S": str(BACK_OFF_S),
         "BENCH_PHASES": str(gate.phases),
         **({} if probed else {"FEDPROBE_DISABLE": "1"}),
     }

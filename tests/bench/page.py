@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tests.bench.arms import REPLY_WAIT_S, SETTLE_S, WAIT_S
+from tests.bench.arms import BACK_OFF_S, REPLY_WAIT_S, SETTLE_S, WAIT_S
 from tests.bench.report import Figures
 from tests.bench.table import Row, machine, markdown
 
@@ -25,8 +25,8 @@ How the figures are made:
   are released one at a time, with first, without first, and so on; the cold first rounds do not count. Each block
   has fresh deployments, and the arms change places. A round's time is read by the app itself in the ServerApp, from
   before its configuration to before the next one's, in both arms alike.
-* **Fast waits.** In both arms Flower's waits are {WAIT_S:g} s at most, and {REPLY_WAIT_S:g} s where a reply is
-  waited for. They end at ticks whose phases are drawn for each pair and are the same in its two rounds: else the
+* **Fast waits.** In both arms Flower's waits are {WAIT_S:g} s at most, {REPLY_WAIT_S:g} s where a reply is
+  waited for, and {BACK_OFF_S:g} s for an object that is still on its way. They end at ticks whose phases are drawn for each pair and are the same in its two rounds: else the
   difference of two rounds would mostly be one of luck.
 * **Intervals** of pairs are over blocks (Student's t on {found.rounds.ratio.n} pairs clustered by block), of
   microseconds over batches. Ratios are typical ones: means of logarithms.
