@@ -21,7 +21,7 @@ How the figures are made:
 
 * **Rounds.** Two Flower deployments stand side by side on the emulated Ethernet, each a SuperLink and one
   SuperNode, alike but for `FEDPROBE_DISABLE=1` in one. The quickstart's 2.9 MB model goes down, is trained for 20
-  epochs on all 1,259 samples (about 1.2 s of a core on the machine that this was written on), and goes up. Rounds
+  epochs on all 1,259 samples (about 2.3 s of a core on the machine that this was written on), and goes up. Rounds
   are released one at a time, with first, without first, and so on; the cold first rounds do not count. Each block
   has fresh deployments, and the arms change places. A round's time is read by the app itself in the ServerApp, from
   before its configuration to before the next one's, in both arms alike.
