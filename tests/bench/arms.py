@@ -23,6 +23,7 @@ from tests.bench import processor
 
 HERE = Path(__file__).resolve().parent
 APP = HERE / "app"
+LOCAL_EPOCHS = 40  # about two seconds of a core on a small server; a Raspberry Pi trains for longer
 WAIT_S = 0.25
 REPLY_WAIT_S = 0.05
 BACK_OFF_S = 0.02
@@ -161,7 +162,7 @@ def _arm(
         rounds=rounds + 1,  # the last one is never released: its predecessor ends at its gate
         clients=1,
         factors=Factors(interface=(network,)),  # type: ignore[arg-type]
-        workload=Workload(settings={"gate": str(gate.folder)}),
+        workload=Workload(settings={"gate": str(gate.folder), "local-epochs": LOCAL_EPOCHS}),
         collect=Collect(collectors=("host",), interval_ms=60_000, capture=capture),
     )
     variables = {
