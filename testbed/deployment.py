@@ -249,7 +249,7 @@ class Deployment:
     def _start(self, kind: str, host: Host, command: Sequence[str], environment: Mapping[str, str]) -> None:
         log = self.folder(host, "logs", f"{kind}.log")
         session = self.sessions[host.name]
-        pid = session.start(command, stdout=log, stderr=log, env=environment)
+        pid = session.start(command, stdout=log, stderr=log, env={**environment, **host.environment})
         self.started.append(Started(kind=kind, session=session, pid=pid, log=log))
 
     def _find(self, kind: str, host: Host) -> Started:

@@ -41,7 +41,7 @@ class Interface(_Strict):
 
 
 class Host(_Strict):
-    """One host. `python` and `work_folder` are paths on that host."""
+    """One host. `python` and `work_folder` are paths on that host; `environment` is for all that is started there."""
 
     name: Text
     role: Literal["server", "node"]
@@ -49,6 +49,7 @@ class Host(_Strict):
     interfaces: dict[NetworkName, Interface]
     python: Text = "python3"
     work_folder: Text = "fedprobe"
+    environment: dict[str, str] = {}
 
 
 class EmulatedNetwork(_Strict):
