@@ -192,7 +192,7 @@ def _devices(inventory: Inventory, host: Host, facts: HostFacts, known: Known) -
                 host=host.name,
                 severity="unfit",
                 fact=f"{name} is down",
-                next_step=f"sudo ip link set {interface.device} up; then look at its cable, its access point or modem.",
+                next_step=f"sudo ip link set {interface.device} up; then look at its cable, access point or modem.",
             )
             continue
         if str(interface.address) not in device.addresses:

@@ -38,7 +38,7 @@ def test_a_modems_state() -> None:
 
 
 def test_a_wireless_links_rate() -> None:
-    connected = "Connected to 02:00:00:00:00:01 (on wlan0)\n\tSSID: lab\n\tfreq: 5180\n\ttx bitrate: 433.3 MBit/s VHT\n"
+    connected = "Connected to 02:00:00:00:00:01 (on wlan0)\n\tfreq: 5180\n\ttx bitrate: 433.3 MBit/s VHT\n"
     assert parse_bitrate(connected) == 433_300_000
     assert parse_bitrate("Not connected.\n") is None
 

@@ -164,15 +164,14 @@ def test_facts_that_a_host_cannot_tell_are_no_findings() -> None:
 
 def test_a_host_that_cannot_be_asked_is_unfit_and_the_others_are_judged() -> None:
     gone = Looked(host="pi2", problem="cannot reach 192.0.2.3", next_step="Switch it on.")
-    others = [
-        Looked(host=name, facts=HostFacts.model_validate(facts(name))) for name in ("server", "pi1", "pi3")
-    ]
+    others = [Looked(host=name, facts=HostFacts.model_validate(facts(name))) for name in ("server", "pi1", "pi3")]
     found = judged(INVENTORY, [*others[:2], gone, others[2]])
     assert [(one.host, one.severity, one.fact) for one in found] == [("pi2", "unfit", "cannot reach 192.0.2.3")]
     told = document([*others, gone], found)
     assert not told["ok"]
     assert told["hosts"]["pi2"] is None
-    assert is_fit([]) and not is_fit(found)
+    assert is_fit([])
+    assert not is_fit(found)
 
 
 def test_two_versions_that_are_equally_common_are_held_against_the_servers() -> None:

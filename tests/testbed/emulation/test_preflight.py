@@ -134,7 +134,9 @@ def test_the_wireless_interface_down(state: Path, tmp_path: Path) -> None:
     with lifecycle.emulated(2, seed=6) as inventory:
         hosts = Hosts(inventory)
         try:
-            hosts["pi2"].check(["ip", "link", "set", inventory.host("pi2").interfaces["wifi"].device, "down"], timeout_s=9)
+            hosts["pi2"].check(
+                ["ip", "link", "set", inventory.host("pi2").interfaces["wifi"].device, "down"], timeout_s=9
+            )
             assert_unfit(inventory, tmp_path, "pi2", "wifi", "is down")
         finally:
             hosts.close()
