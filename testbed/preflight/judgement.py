@@ -101,7 +101,8 @@ def _clock(inventory: Inventory, host: Host, facts: HostFacts, known: Known) -> 
         yield Finding(
             host=host.name,
             severity="unfit",
-            fact=f"the wall clock is {abs(ahead_ns) / 1e6:.1f} ms {side} the server's (±{offset.bound_ns / 1e6:.1f} ms)",
+            fact=f"the wall clock is {abs(ahead_ns) / 1e6:.1f} ms {side} the server's "
+            f"(±{offset.bound_ns / 1e6:.1f} ms)",
             next_step="Synchronise both, for example with chrony (`chronyc makestep`), and look again.",
         )
 
