@@ -245,7 +245,7 @@ class Deployment:
     def _start(self, kind: str, host: Host, command: Sequence[str], environment: Mapping[str, str]) -> None:
         log = self.folder(host, "logs", f"{kind}.log")
         shell = self.sessions[host.name]
-        pid = shell.start(command, stdout=log, stderr=log, env=environment)
+        pid = shell.start(command, stdout=log, stderr=log, env={**environment, **host.environment})
         self.started.append(Started(kind=kind, host=host, shell=shell, pid=pid, log=log))
 
     def _find(self, kind: str, host: Host) -> Started:

@@ -62,7 +62,10 @@ class Interface(Strict):
 
 
 class Host(Strict):
-    """One host. `python` and `work_folder` are paths on that host; `groups` are labels to choose hosts by."""
+    """One host. `python` and `work_folder` are paths on that host, `groups` labels to choose hosts by.
+
+    `environment` is for all that is started there.
+    """
 
     name: Label
     role: Role
@@ -70,6 +73,7 @@ class Host(Strict):
     interfaces: dict[NetworkName, Interface]
     python: Text = "python3"
     work_folder: Text = "fedprobe"
+    environment: dict[Text, str] = {}
     groups: tuple[Label, ...] = ()
 
     @property

@@ -76,6 +76,7 @@ class _Expansion:
                 interfaces={network: column[number] for network, column in columns.items()},
                 python=section.python or self.document.defaults.python or PYTHON,
                 work_folder=section.work_folder or self.document.defaults.work_folder or WORK_FOLDER,
+                environment={**self.document.defaults.environment, **section.environment},
                 groups=section.groups,
             )
             for number, name in enumerate(names)

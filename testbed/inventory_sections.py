@@ -29,7 +29,10 @@ AddressOrTable = Annotated[Placed, BeforeValidator(_address_alone)]
 
 
 class Settings(Strict):
-    """What a host takes from [defaults] unless it says otherwise. `jump = ""`: no jump host, whatever the default."""
+    """What a host takes from [defaults] unless it says otherwise. `jump = ""`: no jump host, whatever the default.
+
+    `environment` is added to the default one.
+    """
 
     user: Text | None = None
     port: Port | None = None
@@ -37,6 +40,7 @@ class Settings(Strict):
     jump: str | None = None
     python: Text | None = None
     work_folder: Text | None = None
+    environment: dict[Text, str] = Field(default_factory=dict)
 
 
 class Defaults(Settings):

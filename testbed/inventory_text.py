@@ -81,6 +81,7 @@ def _host(host: Host, common: dict[str, str | int], devices: dict[str, str]) -> 
         **own,
         "jump": login.jump.name if login.jump else None,
         "groups": list(host.groups) or None,
+        "environment": host.environment or None,
         "interfaces": {
             network: _placed(str(one.address), one.device, devices.get(network))
             for network, one in host.interfaces.items()

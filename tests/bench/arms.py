@@ -25,12 +25,14 @@ from tests.bench import processor
 
 HERE = Path(__file__).resolve().parent
 APP = HERE / "app"
+LOCAL_EPOCHS = 40  # about two seconds of a core on a small server; a Raspberry Pi trains for longer
 WAIT_S = 0.25
 REPLY_WAIT_S = 0.05
+BACK_OFF_S = 0.02
 ROUND_LIMIT_S = 60.0
 FIRST_ROUND_LIMIT_S = 90.0
 # how long after a round its processes are let be: the ClientApp ends, and the probes write down the rest
-SETTLE_S = 0.6
+SETTLE_S = 1.0
 
 
 @dataclass(slots=True)
@@ -162,13 +164,14 @@ def _arm(
         rounds=rounds + 1,  # the last one is never released: its predecessor ends at its gate
         clients=1,
         factors=Factors(interface=(network,)),
-        workload=Workload(settings={"gate": str(gate.folder)}),
+        workload=Workload(settings={"gate": str(gate.folder), "local-epochs": LOCAL_EPOCHS}),
         collect=Collect(collectors=("host",), interval_ms=60_000, capture=capture),
     )
     variables = {
         "PYTHONPATH": str(HERE / "fast_waits"),
         "BENCH_WAIT_S": str(WAIT_S),
         "BENCH_REPLY_WAIT_S": str(REPLY_WAIT_S),
+        "BENCH_BACK_OFF_S": str(BACK_OFF_S),
         "BENCH_PHASES": str(gate.phases),
         **({} if probed else {"FEDPROBE_DISABLE": "1"}),
     }

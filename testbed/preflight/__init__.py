@@ -1,0 +1,1 @@
+"""Is this testbed fit to measure? Facts are collected on the hosts, and judged here, apart from any host."""
