@@ -24,6 +24,7 @@ Text = Annotated[str, Field(min_length=1)]
 Role = Literal["server", "node"]
 Kind = Literal["emulated", "real"]
 Clock = Literal["own", "shared"]
+Security = Literal["none", "tls", "tls+supernode-auth"]
 
 
 class Strict(BaseModel):
@@ -114,11 +115,15 @@ class Emulator(Strict):
 
 
 class Inventory(Strict):
-    """A testbed. `clock` is "shared" where all hosts read one wall clock: then chrony has nothing to do there."""
+    """A testbed. `clock` is "shared" where all hosts read one wall clock: then chrony has nothing to do there.
+
+    `security` is what SuperLink and SuperNodes ask of each other.
+    """
 
     name: Text
     kind: Kind
     clock: Clock
+    security: Security = "none"
     known_hosts: Path
     controller: Controller = Controller()
     hosts: tuple[Host, ...]

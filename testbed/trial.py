@@ -62,7 +62,6 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
         nodes=nodes,
         polling=planned.polling,
         networks=planned.networks,
-        tls=planned.tls,
     )
     folder.enter("starting", **asked(setting, planned))
     reason = ""
@@ -101,7 +100,7 @@ def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
             "collectors": list(campaign.collect.collectors),
             "polling": planned.polling,
             "networks": dict(planned.networks),
-            "tls": planned.tls,
+            "security": setting.inventory.security,
             "clock": setting.inventory.clock,
             "management_on": _management_on(setting),
             "fast_waits_s": FAST_WAIT_S if planned.polling == "fast" else None,
@@ -138,6 +137,9 @@ def _measure(setting: Setting, deployment: Deployment, folder: TrialFolder, done
     setting.progress.doing(f"{deployment.trial}: starting Flower on {len(deployment.nodes)} nodes, collectors")
     deployment.prepare()
     deployment.start_superlink()
+    deployment.register_supernodes()
+    if deployment.registered:
+        folder.add(registered_nodes=dict(deployment.registered))
     deployment.start_supernodes()
     deployment.start_collectors()
     follower.wait_registered(len(deployment.nodes))
@@ -212,7 +214,9 @@ def _keep(setting: Setting, deployment: Deployment, folder: TrialFolder, reason:
     try:
         records = load.load_spools(folder.spool)
         store.write(records, folder.records)
-        found = checks.all_checks(records, _devices(deployment), _dialled(deployment))
+        found = checks.all_checks(
+            records, _devices(deployment), _dialled(deployment), security=setting.inventory.security
+        )
         facts = {"settings": {**folder.facts["settings"], **_conditions(setting, records)}}
         facts["settings"]["cpus"] = os.cpu_count() if setting.inventory.emulator else None
     except (SpoolError, store.StoreError, OSError) as error:
