@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from testbed.authentication import new_supernode_key
 from testbed.certificates import certificates_for
+from testbed.every_host import on_every_host
 from testbed.inventory import Host, Inventory
 from testbed.shell import Shell
 
@@ -47,15 +48,9 @@ class Credentials:
         """Make everything and put each part where it is used. Raises RemoteError."""
         if not self.encrypted:
             return
-        server = self.inventory.server
-        made = certificates_for([*self.inventory.server_addresses.values(), *LOOPBACK])
-        self._write(server, {AUTHORITY: made.authority, SERVER: made.server, SERVER_KEY: made.server_key})
-        for node in self.nodes:
-            self._write(node, {AUTHORITY: made.authority})
-            if self.authenticated:
-                key = new_supernode_key()
-                self._write(node, {NODE_KEY: key.private})
-                self._write(server, {f"{node.name}.pub": key.public})
+        texts = self._texts()
+        hosts = [self.inventory.server, *self.nodes]
+        on_every_host(hosts, lambda host: self._write(host, texts[host.name])).required()
 
     def remove(self, host: Host) -> None:
         """Take everything from a host. Raises RemoteError."""
@@ -87,6 +82,19 @@ class Credentials:
     def public_key(self, node: Host) -> str:
         """Where a node's public key lies on the server host."""
         return self._path(self.inventory.server, f"{node.name}.pub")
+
+    def _texts(self) -> Mapping[str, Mapping[str, str]]:
+        """New texts for the files of each host, by its name."""
+        made = certificates_for([*self.inventory.server_addresses.values(), *LOOPBACK])
+        of_server = {AUTHORITY: made.authority, SERVER: made.server, SERVER_KEY: made.server_key}
+        found = {self.inventory.server.name: of_server}
+        for node in self.nodes:
+            found[node.name] = {AUTHORITY: made.authority}
+            if self.authenticated:
+                key = new_supernode_key()
+                found[node.name][NODE_KEY] = key.private
+                of_server[f"{node.name}.pub"] = key.public
+        return found
 
     def _path(self, host: Host, *parts: str) -> str:
         return posixpath.join(host.work_folder, self.folder, *parts)
