@@ -111,6 +111,7 @@ class Emulator(Strict):
     profile_file: Path
     congestion_control: Text  # of the kernel: all hosts share it
     networks: dict[NetworkName, EmulatedNetwork]
+    rootless: bool = False  # made by an ordinary user: nothing there has real-time priority
     monotonic_offset_s: dict[str, int] = {}  # host -> offset of its clock; empty: no time namespaces here
 
 

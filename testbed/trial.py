@@ -182,7 +182,11 @@ def _emulator_facts(setting: Setting, interface: str, before: Mapping[str, laten
     if emulator is None:
         return {}
     network = emulator.networks[interface]
-    facts: dict[str, Any] = {"kind": network.delay_element, "congestion_control": emulator.congestion_control}
+    facts: dict[str, Any] = {
+        "kind": network.delay_element,
+        "congestion_control": emulator.congestion_control,
+        "rootless": emulator.rootless,
+    }
     if interface not in before:
         return facts
     after = delayer_snapshots(setting.inventory)[interface]

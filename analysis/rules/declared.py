@@ -66,4 +66,17 @@ def secured(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdic
             )
 
 
-RULES = (management_shared, shared_clock, secured)
+def rootless(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
+    """Without root the emulated links wait for the processor like everybody."""
+    found = [trial for trial in trials if is_usable(trial) and trial.facts.emulator.get("rootless")]
+    if found:
+        yield Verdict(
+            severity="info",
+            rule="rootless",
+            finding=f"the emulated testbed was an ordinary user's ({count(len(found), 'trial')}): its delay element "
+            "had no real-time priority. How late it was is measured in every trial.",
+            next_step="Run as root (sudo) where lateness or missing priorities are found.",
+        )
+
+
+RULES = (management_shared, shared_clock, secured, rootless)

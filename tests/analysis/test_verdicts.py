@@ -106,6 +106,7 @@ FIRES: dict[str, tuple[str, Change]] = {
     ),
     "shared_clock": ("info", lambda trial: with_facts(trial, settings={"clock": "shared"})),
     "secured": ("info", lambda trial: with_facts(trial, settings={"security": "tls"})),
+    "rootless": ("info", lambda trial: with_facts(trial, emulator={"kind": "nfqueue", "rootless": True})),
 }
 
 
