@@ -16,10 +16,10 @@ fedprobe measures where the time of federated learning goes: Flower clients on R
 and a server, timed phase by phase over 5G, WiFi and Ethernet."""
 EXAMPLES = """\
 examples:
-  fedprobe run quickstart                 compare Ethernet, WiFi and 5G on this machine (root)
+  fedprobe run quickstart                 compare Ethernet, WiFi and 5G on this machine
   fedprobe report RUN_DIR                 read it again
   fedprobe preflight lab.toml             is that testbed fit to measure
-  fedprobe selftest --quick               how wrong this instrument is, against packets (root)
+  fedprobe selftest --quick               how wrong this instrument is, against packets
   fedprobe instrument -- flower-superlink --insecure
   fedprobe COMMAND --help                 what a command does, with examples
 

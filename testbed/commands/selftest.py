@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 examples:
-  fedprobe selftest --quick               two trials on emulated links, about two minutes (root)
+  fedprobe selftest --quick               two trials on emulated links, about two minutes
   fedprobe selftest                       eight trials, about twelve minutes:
                                           {5, 20, 100, 1000} Mbit/s x {1, 52} arrays
                                           x {plain, TLS} x {0, 14 ms}

@@ -94,7 +94,8 @@ def _made_readable(place: Path) -> str:
     for number, path in enumerate(sorted(needed)):
         (place / str(number)).mkdir()
         lines.append(f"mount --bind {shlex.quote(str(path))} {place}/{number}")
-    lines += [f"mount -t tmpfs -o mode=755 tmpfs {shlex.quote(str(path))}" for path in sorted({*map(_closed_above, needed)})]
+    closed = sorted({str(_closed_above(path)) for path in needed})
+    lines += [f"mount -t tmpfs -o mode=755 tmpfs {shlex.quote(path)}" for path in closed]
     for number, path in enumerate(sorted(needed)):
         quoted = shlex.quote(str(path))
         lines.append(f"mkdir -p {quoted}; mount --bind {place}/{number} {quoted}")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
-import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,10 +67,6 @@ def test_where_user_namespaces_are_forbidden_there_is_one_reason_and_a_remedy(
     """Forbidden for real, in a user namespace whose own limit is zero."""
     forbid = 'echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --ambient-caps=-all --inh-caps=-all "$@"'
     wrapped = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--keep-caps", "sh", "-ec", forbid, "user"]
-    interpreter = able_user.command()[-1:]
-    assert interpreter == ["user"]
-    import sys
-
     done = able_user.run(*wrapped, sys.executable, "-m", "testbed.cli", *arguments)
     assert done.returncode == 1
     assert done.stdout == ""
@@ -94,7 +89,8 @@ def test_a_testbed_is_brought_up_shown_and_taken_down(able_user: OrdinaryUser) -
     status = able_user.fedprobe("testbed", "status")
     assert "held" in status.stdout, status.stderr
     preflight = able_user.fedprobe("preflight", inventory, "--json")
-    assert {host for host in json.loads(preflight.stdout)["hosts"]} >= {"server", "pi1", "pi2"}, preflight.stderr
+    assert preflight.returncode in {0, 3}, preflight.stderr
+    assert not [one for one in json.loads(preflight.stdout)["findings"] if "reach" in one["fact"]]
     down = able_user.fedprobe("testbed", "down")
     assert down.returncode == 0, down.stderr
     assert not inventory.exists()
@@ -122,7 +118,7 @@ def test_a_campaign_runs_there_and_says_that_it_was_without_root(able_user: Ordi
 @pytest.mark.sshd
 def test_a_command_that_is_killed_leaves_nothing_but_what_the_next_one_removes(able_user: OrdinaryUser) -> None:
     process = subprocess.Popen(
-        able_user.command("sh", "-c", 'exec "$@"', "run", *_up()),
+        able_user.command(sys.executable, "-m", "testbed.cli", "testbed", "up", "--nodes", "3"),
         env=able_user.environment,
         cwd=able_user.home,
         stdout=subprocess.DEVNULL,
@@ -134,9 +130,3 @@ def test_a_command_that_is_killed_leaves_nothing_but_what_the_next_one_removes(a
     process.wait()
     assert able_user.fedprobe("testbed", "up", "--nodes", "1").returncode == 0
     assert able_user.fedprobe("testbed", "down").returncode == 0
-
-
-def _up() -> list[str]:
-    import sys
-
-    return [sys.executable, "-m", "testbed.cli", "testbed", "up", "--nodes", "3"]
