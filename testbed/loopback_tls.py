@@ -1,4 +1,4 @@
-"""What Flower's programs are told of TLS and of who SuperNodes are, on loopback: by files, or that there is nothing."""
+"""What Flower's programs are told of TLS and of SuperNodes' identity on loopback: by files, or that there is none."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ class Seen:
             except OSError:
                 continue
             if "END" in text:
-                self.keys[f"{path.parts[-6]}/{path.name}"] = text
+                self.keys[f"{path.parts[-7]}/{path.name}"] = text
                 self.modes.add(mode)
         for process in Path("/proc").glob("[0-9]*"):
             try:

@@ -193,7 +193,7 @@ def test_a_home_is_the_readers(monkeypatch: pytest.MonkeyPatch) -> None:
         ('name = "lab"', 'name = "lab"\nkind = "emulated"', ["no [emulator]", 'Write clock = "shared"']),
         ('name = "lab"', 'name = "lab"\nkind = "lab"', ["kind = 'lab' is not known. Expected one of"]),
         ('name = "lab"', 'name = "lab"\nclock = "share"', ["clock = 'share' is not known. Did you mean shared?"]),
-        ('name = "lab"', 'name = "lab"\nsecurity = "TLS"', ["security = 'TLS' is not known. Expected one of none, tls"]),
+        ('name = "lab"', 'name = "lab"\nsecurity = "TLS"', ["security = 'TLS' is not known."]),
         (
             'key = "keys/pi"',
             'key = "keys/pi"\nenvironment = { API_TOKEN = 271828 }',
