@@ -71,8 +71,14 @@ def require_root(task: str) -> None:
     if os.geteuid() != 0:
         raise NeedsRootError(
             f"{task} needs root: network namespaces and packet queues belong to the kernel. Run it "
-            f"as root: sudo {shlex.join(sys.argv)}."
+            f"as root: sudo {shlex.join(_this_command())}."
         )
+
+
+def _this_command() -> list[str]:
+    """What was typed, or what Python made of it where that was no program."""
+    is_module = sys.argv[0].endswith(".py")
+    return [sys.executable, *sys.orig_argv[1:]] if is_module else sys.argv
 
 
 def require_emulation() -> None:

@@ -48,7 +48,8 @@ def _up(options: argparse.Namespace) -> int:
         inventory = lifecycle.up(options.nodes, profiles=profiles, held=True, seed=options.seed)
     made = next(one for one in lifecycle.status() if one.testbed_id == inventory.name)
     hosts = ", ".join(f"{host.name} {host.management.address}" for host in inventory.hosts)
-    without_root = " (without root: nothing has real-time priority)" if inventory.emulator.rootless else ""
+    is_rootless = inventory.emulator is not None and inventory.emulator.rootless
+    without_root = " (without root: nothing has real-time priority)" if is_rootless else ""
     print(f"testbed {inventory.name}{without_root}: {hosts}")
     print(f"inventory: {made.inventory}")
     return 0

@@ -1,8 +1,8 @@
 """The emulated testbed of an ordinary user: every command that needs root runs again where this user is root.
 
-That is a user namespace with a network, a mount and a process namespace below it, one for each user, held by a process
-for as long as a testbed stands in it. What is root's on the machine stays out of reach: there is no real-time priority,
-and no priority above that of other programs.
+That is a user namespace with a network, a mount and a process namespace below it, one for each user, held by a
+process for as long as a testbed stands in it. What is root's on the machine stays out of reach: there is no real-time
+priority, and no priority above that of other programs.
 
 Source: user_namespaces(7), pid_namespaces(7), setns(2).
 """
@@ -37,6 +37,7 @@ ip link set lo up
 echo ready
 exec sleep infinity >/dev/null 2>&1
 """
+_NOR = "Nor can it be done without root:"
 _SWITCHES = {
     "user.max_user_namespaces": ("0", "15000"),
     "kernel.unprivileged_userns_clone": ("0", "1"),  # Debian's and Arch's kernels
@@ -85,11 +86,11 @@ def run_again(arguments: Sequence[str], needed: NeedsRootError) -> NoReturn:
                 _record(folder, _held())
     except OSError as error:
         raise MissingCapabilityError(
-            f"{needed} Nor can it be done without root: {error.filename}: {error.strerror}. Name a folder of your own: "
-            f"{STATE_VARIABLE}=DIR. {WITHOUT_EMULATION}"
+            f"{needed} {_NOR} {error.filename}: {error.strerror}. Name a folder of your own: {STATE_VARIABLE}=DIR. "
+            f"{WITHOUT_EMULATION}"
         ) from error
     except _RefusedError as error:
-        raise MissingCapabilityError(f"{needed} Nor can it be done without root: {error} {WITHOUT_EMULATION}") from None
+        raise MissingCapabilityError(f"{needed} {_NOR} {error} {WITHOUT_EMULATION}") from None
     sys.stdout.flush()
     importable = os.pathsep.join([this_prefix(), *filter(None, [os.environ.get("PYTHONPATH")])])
     environment = {**os.environ, STATE_VARIABLE: str(folder), "PYTHONPATH": importable}
@@ -103,7 +104,9 @@ def refusal(switches: Mapping[str, str], said: str) -> str:
     """
     for name, (off, on) in _SWITCHES.items():
         if switches.get(name) == off:
-            return f"{name} = {off} keeps ordinary users from making user namespaces. Allow it: sudo sysctl {name}={on}"
+            return (
+                f"{name} = {off} keeps ordinary users from making user namespaces. Allow it: sudo sysctl {name}={on}"
+            )
     return (
         f"no user namespace can be made or set up here ({said}), as in most containers. "
         "Use the machine itself, or a container with --security-opt seccomp=unconfined and an unmasked /proc"
@@ -146,9 +149,7 @@ def _held() -> Holder:
         process.kill()
         process.wait()
         raise _RefusedError(f"{refusal(_switches(), '; '.join(said) or 'no message')}.")
-    return Holder(
-        pid=process.pid, start_ticks=processes.start_ticks(process.pid) or 0, boot_id=processes.boot_id()
-    )
+    return Holder(pid=process.pid, start_ticks=processes.start_ticks(process.pid) or 0, boot_id=processes.boot_id())
 
 
 def _switches() -> dict[str, str]:
