@@ -63,6 +63,9 @@ def _status(_options: argparse.Namespace) -> int:
         require_root("your testbed")
     found = lifecycle.status()
     for one in found:
+        if one.owner is None and not one.abandoned:
+            print(f"{one.testbed_id}  of another user")
+            continue
         state = "left behind: the next `up` removes it" if one.abandoned else "in use" if one.alive else "held"
         owner = f"`{' '.join(one.owner.command)}` in {one.owner.prefix}" if one.owner else "nobody known"
         print(f"{one.testbed_id}  {state}  {owner}  {one.inventory or 'not built to the end'}")

@@ -98,7 +98,7 @@ def status() -> list[TestbedStatus]:
             folder=claim.folder,
             owner=claim.owner,
             alive=claim.owner is not None and ownership.lives(claim.owner),
-            abandoned=ownership.abandoned(claim.owner),
+            abandoned=ownership.abandoned(claim.owner) and not ownership.is_hidden(claim.folder),
             inventory=_readable(claim.folder / INVENTORY_FILE),
         )
         for claim in ownership.claims()

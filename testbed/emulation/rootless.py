@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from instrument.clock import sleep_s
 from testbed.capabilities import WITHOUT_EMULATION
 from testbed.emulation import processes
 from testbed.emulation.ownership import REGISTRY, STATE_VARIABLE, this_prefix
@@ -197,6 +198,7 @@ def main(arguments: Sequence[str]) -> int:
             fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)  # nobody else is in there, or on the way
             if not REGISTRY.exists():
                 os.kill(holder.pid, signal.SIGKILL)
+                _wait_for_its_processes()
                 (folder / "holder.json").unlink(missing_ok=True)
     return code
 
@@ -222,6 +224,14 @@ def _inside(holder: Holder, arguments: Sequence[str]) -> int:
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
+
+
+def _wait_for_its_processes() -> None:
+    """Until the process namespace whose /proc is seen here is empty."""
+    for _ in range(500):
+        if not any(path.name.isdigit() for path in Path("/proc").iterdir()):
+            return
+        sleep_s(0.01)
 
 
 def _python(module: str, arguments: Sequence[str]) -> list[str]:

@@ -94,7 +94,7 @@ def test_a_testbed_is_brought_up_shown_and_taken_down(able_user: OrdinaryUser) -
     down = able_user.fedprobe("testbed", "down")
     assert down.returncode == 0, down.stderr
     assert not inventory.exists()
-    assert able_user.fedprobe("testbed", "status").stdout == "no testbed on this machine\n"
+    assert inventory.parent.name not in able_user.fedprobe("testbed", "status").stdout
 
 
 @pytest.mark.netns
@@ -117,16 +117,36 @@ def test_a_campaign_runs_there_and_says_that_it_was_without_root(able_user: Ordi
 @pytest.mark.netns
 @pytest.mark.sshd
 def test_a_command_that_is_killed_leaves_nothing_but_what_the_next_one_removes(able_user: OrdinaryUser) -> None:
-    process = subprocess.Popen(
-        able_user.command(sys.executable, "-m", "testbed.cli", "testbed", "up", "--nodes", "3"),
-        env=able_user.environment,
-        cwd=able_user.home,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    while not any("sshd" in one for one in able_user.processes()):
-        assert process.poll() is None
+    process = begun(able_user, "testbed", "up", "--nodes", "3")
     process.kill()
-    process.wait()
+    process.communicate()
     assert able_user.fedprobe("testbed", "up", "--nodes", "1").returncode == 0
     assert able_user.fedprobe("testbed", "down").returncode == 0
+
+
+@pytest.mark.netns
+@pytest.mark.sshd
+def test_a_command_that_is_asked_to_end_takes_everything_down(able_user: OrdinaryUser) -> None:
+    campaign = able_user.home / "campaign.toml"
+    campaign.write_text(CAMPAIGN, encoding="utf-8")
+    process = begun(able_user, "run", str(campaign), "--out", "run")
+    process.terminate()
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "interrupted" in said
+    assert able_user.processes() == []
+
+
+def begun(user: OrdinaryUser, *arguments: str) -> subprocess.Popen[str]:
+    """A command of that user whose first hosts are there."""
+    process = subprocess.Popen(
+        user.command(sys.executable, "-m", "testbed.cli", *arguments),
+        env=user.environment,
+        cwd=user.home,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not any("sshd" in one for one in user.processes()):
+        assert process.poll() is None
+    return process
