@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from testbed.inventory import Account, Host, Inventory, Jump
+from testbed.inventory import Host, Inventory, Jump
 from testbed.inventory_words import MANAGEMENT
 from testbed.toml_text import toml_text
 

@@ -247,8 +247,8 @@ def _congestion(inventory: Inventory, host: Host, facts: HostFacts, known: Known
 def _reach(inventory: Inventory, host: Host, facts: HostFacts, _known: Known) -> Iterator[Finding]:
     """The SuperLink's port, on each network, by that network's device."""
     for network, dial in facts.dials.items():
-        interface = host.interfaces[network]  # type: ignore[index]
-        address = inventory.server_addresses[network]  # type: ignore[index]
+        interface = host.interfaces[network]
+        address = inventory.server_addresses[network]
         device = facts.devices.get(interface.device)
         if device is None or not device.up:
             continue  # that is the finding
