@@ -40,8 +40,8 @@ def keys_for(login: Login) -> Iterator[list[PKey]]:
 
 def _no_key(login: Login) -> LoginRefusedError:
     return LoginRefusedError(
-        f"{login.name}: the inventory names no key for it, and no SSH agent with a key runs here. Name the key's file "
-        "in the inventory, or load it: ssh-add KEY (under sudo: sudo --preserve-env=SSH_AUTH_SOCK)."
+        f"{login.name}: the inventory names no key for it, and no SSH agent with a key runs here. Name the key's "
+        "file in the inventory, or load it: ssh-add KEY (under sudo: sudo --preserve-env=SSH_AUTH_SOCK)."
     )
 
 
