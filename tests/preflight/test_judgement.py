@@ -152,6 +152,14 @@ def test_what_only_has_to_be_known_leaves_it_fit(changes: dict[str, Any]) -> Non
     assert found.severity == "info"
 
 
+def test_a_port_that_management_reaches_too_is_told_of_the_server_once() -> None:
+    reached = {"device": "eth9", "seen_as": "192.0.2.9", "problem": None}
+    (found,) = findings("pi1", dials={**facts("pi1")["dials"], "management": reached})
+    assert (found.host, found.severity) == ("server", "info")
+    refused = {**reached, "seen_as": None, "problem": "Connection refused"}
+    assert findings("pi1", dials={**facts("pi1")["dials"], "management": refused}) == []
+
+
 def test_a_wall_clock_within_its_limit_is_no_finding() -> None:
     assert findings(wall_ns=2 * 10**18 + 50 * MS) == []
     assert findings(wall_ns=2 * 10**18 + 52 * MS) != []
