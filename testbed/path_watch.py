@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 
 from testbed.deployment import Deployment
 from testbed.every_host import on_every_host
-from testbed.inventory import Host
+from testbed.inventory import Host, Inventory, NetworkName
 from testbed.path_reading import look
 from testbed.paths import Look, NodePath
 
@@ -34,7 +35,14 @@ class PathWatch:
     def paths(self, seen: Mapping[str, int]) -> list[NodePath]:
         """The paths of the nodes; `seen` are the addresses that the server saw, with the number of requests."""
         return [
-            self._path(node, self._before[node.name], self._after[node.name], seen)
+            path_of(
+                self._deployment.inventory,
+                node,
+                self._deployment.network(node),
+                self._before[node.name],
+                self._after[node.name],
+                seen,
+            )
             for node in self._deployment.nodes
             if node.name in self._before and node.name in self._after
         ]
@@ -42,24 +50,33 @@ class PathWatch:
     def _look(self, node: Host) -> Look:
         deployment = self._deployment
         server = deployment.inventory.server_addresses[deployment.network(node)]
-        return look(deployment.sessions[node.name], server, _devices(node))
-
-    def _path(self, node: Host, before: Look, after: Look, seen: Mapping[str, int]) -> NodePath:
-        inventory, network = self._deployment.inventory, self._deployment.network(node)
-        addresses = {name: str(one.address) for name, one in node.interfaces.items()}
-        return NodePath(
-            node=node.name,
-            network=network,
-            server=inventory.server_addresses[network],
-            pinned_by="route" if network in inventory.networks_by_route else "address",
-            devices=_devices(node),
-            addresses=addresses,
-            before=before,
-            after=after,
-            shared=node.shared_networks,
-            seen={address: seen[address] for address in addresses.values() if address in seen},
-        )
+        return look(deployment.sessions[node.name], server, devices_of(node))
 
 
-def _devices(node: Host) -> dict[str, str]:
+def path_of(
+    inventory: Inventory,
+    node: Host,
+    network: NetworkName,
+    before: Look,
+    after: Look,
+    seen: Mapping[str, int] = MappingProxyType({}),
+) -> NodePath:
+    """A node's path between two looks, while it was to use that network. Pure."""
+    addresses = {name: str(one.address) for name, one in node.interfaces.items()}
+    return NodePath(
+        node=node.name,
+        network=network,
+        server=inventory.server_addresses[network],
+        pinned_by="route" if network in inventory.networks_by_route else "address",
+        devices=devices_of(node),
+        addresses=addresses,
+        before=before,
+        after=after,
+        shared=node.shared_networks,
+        seen={address: seen[address] for address in addresses.values() if address in seen},
+    )
+
+
+def devices_of(node: Host) -> dict[NetworkName, str]:
+    """A node's devices by network. Pure."""
     return {network: one.device for network, one in node.interfaces.items()}

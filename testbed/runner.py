@@ -7,8 +7,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.baseline import FILE as BASELINE_FILE
 from analysis.selftest_cited import FILE as SELFTEST_FILE
 from analysis.verdicts import EXIT_GOOD, EXIT_UNFIT
+from testbed.baseline.conduct import Site, measured
+from testbed.baseline.document import document
+from testbed.baseline.plan import Plan
 from testbed.campaign import Campaign, app_folder, read_campaign
 from testbed.campaign_testbed import inventory_of
 from testbed.capabilities import require_emulation, require_programs
@@ -67,6 +71,8 @@ def check_machine(prepared: Prepared) -> None:
         require_emulation()
         if prepared.campaign.collect.capture:
             require_programs(["tcpdump"], "capturing packets (collect.capture)")
+        if prepared.campaign.collect.baseline:
+            require_programs(["iperf3", "ping"], "the link baseline (collect.baseline)")
 
 
 def run(prepared: Prepared, folder: RunFolder) -> int:
@@ -93,9 +99,29 @@ def run(prepared: Prepared, folder: RunFolder) -> int:
             interrupts=interrupts,
             progress=progress,
         )
+        if prepared.campaign.collect.baseline:
+            _measure_links(setting, folder)
         codes = {_one(setting, planned, folder) for planned in prepared.trials}
         progress.doing("taking the testbed down")
     return next((code for code in (FAILED, EXIT_UNFIT) if code in codes), EXIT_GOOD)
+
+
+def _measure_links(setting: Setting, folder: RunFolder) -> None:
+    campaign, inventory = setting.campaign, setting.inventory
+    site = Site(
+        inventory=inventory,
+        nodes=inventory.nodes[: campaign.clients],
+        sessions=setting.sessions,
+        interrupts=setting.interrupts,
+        progress=setting.progress,
+    )
+    plan = Plan(load_s=campaign.collect.baseline_s)
+    setting.progress.say(plan.words(len(site.nodes) * len(campaign.factors.interface)))
+    links = measured(site, campaign.factors.interface, plan)
+    folder.write(BASELINE_FILE, document(links, plan))
+    for link in links:
+        for problem in link.problems:
+            setting.progress.say(f"link baseline: {problem}")
 
 
 def _one(setting: Setting, planned: PlannedTrial, folder: RunFolder) -> int:

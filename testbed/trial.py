@@ -250,6 +250,7 @@ def _keep(setting: Setting, deployment: Deployment, folder: TrialFolder, watch: 
         outcome="invalid" if reason or wrong_way else "ok",
         reason="; ".join(filter(None, (reason, wrong_way))),
         ran_whole=not reason,
+        astray=bool(wrong_way),
         **facts,
     )
 

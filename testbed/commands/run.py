@@ -93,12 +93,16 @@ def campaign_file(name: str) -> Path:
 
 
 def _plan_lines(prepared: Prepared) -> str:
+    from testbed.baseline.plan import Plan
+
     campaign = prepared.campaign
+    links = campaign.clients * len(campaign.factors.interface)
     head = (
         f"{campaign.name}: {len(prepared.trials)} trials of {campaign.rounds} rounds, {campaign.clients} clients, "
         f"order drawn from seed {campaign.seed}"
     )
-    return "\n".join([head, *(f"  {trial.name}" for trial in prepared.trials)])
+    baseline = [Plan(load_s=campaign.collect.baseline_s).words(links)] if campaign.collect.baseline else []
+    return "\n".join([head, *baseline, *(f"  {trial.name}" for trial in prepared.trials)])
 
 
 def _now_s() -> float:

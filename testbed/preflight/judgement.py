@@ -276,6 +276,18 @@ def _reach(inventory: Inventory, host: Host, facts: HostFacts, _known: Known) ->
             )
 
 
+def _by_route(inventory: Inventory, host: Host, _facts: HostFacts, _known: Known) -> Iterator[Finding]:
+    """Networks on which the server's port cannot be tried before a trial has made the route to it."""
+    if host.name == inventory.server.name and (networks := inventory.networks_by_route):
+        yield Finding(
+            host=host.name,
+            severity="info",
+            fact=f"it has one address on {' and '.join(networks)}: each trial makes a host route on its nodes and takes "
+            "it back, and the port is not tried here",
+            next_step="Let the nodes' users run sudo without a password; each trial proves where its bytes went.",
+        )
+
+
 def _modem(_inventory: Inventory, host: Host, facts: HostFacts, _known: Known) -> Iterator[Finding]:
     if facts.modem is None or "5g" not in host.interfaces or facts.modem.technologies == (MODERN,):
         return
@@ -296,6 +308,7 @@ RULES: Sequence[Rule] = (
     _power,
     _devices,
     _reach,
+    _by_route,
     _congestion,
     _modem,
 )
