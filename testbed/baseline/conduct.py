@@ -104,7 +104,7 @@ def _iperf3_server(site: Site, network: NetworkName) -> Iterator[None]:
     shell.check(["mkdir", "-p", folder], timeout_s=COMMAND_S)
     log = posixpath.join(folder, "iperf3-server.log")
     address = site.inventory.server_addresses[network]
-    command = ["iperf3", "--server", "--bind", address, "--port", str(SUPERLINK_PORT)]
+    command = ["iperf3", "--server", "--bind", address, "--port", str(SUPERLINK_PORT), "--forceflush"]
     pid = shell.start(command, stdout=log, stderr=log)
     try:
         _wait_listening(shell, pid, log)
@@ -117,10 +117,9 @@ def _iperf3_server(site: Site, network: NetworkName) -> Iterator[None]:
 def _wait_listening(shell: Shell, pid: int, log: str) -> None:
     clock = SystemClock()
     deadline_ns = clock.mono_ns() + round(READY_S * 1e9)
-    state = ["ss", "-Hltn", f"sport = :{SUPERLINK_PORT}"]
-    while not shell.run(state, timeout_s=COMMAND_S).stdout.strip():
+    while "Server listening" not in (written := shell.read_text(log)):
         if clock.mono_ns() > deadline_ns or not shell.alive(pid):
-            said = " ".join(shell.read_text(log).split())[-200:] or "nothing"
+            said = " ".join(written.split())[-200:] or "nothing"
             raise RemoteError(
                 f"{shell.name}: iperf3's server does not listen on port {SUPERLINK_PORT}; it said: {said}. "
                 "End what holds that port."

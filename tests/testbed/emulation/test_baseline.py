@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from instrument.clock import sleep_s
 from testbed.baseline.conduct import Site, measured
 from testbed.baseline.document import BaselineLink
 from testbed.baseline.plan import Plan
@@ -147,6 +148,7 @@ def test_the_servers_port_in_use_is_every_links_problem(lab: Hosts) -> None:
         for _ in range(200):
             if "ready" in lab["server"].read_text("holder.out"):
                 break
+            sleep_s(0.02)
         found = links(lab, "5g", nodes=2)
     finally:
         lab["server"].stop_group(pid, grace_s=0.5)
