@@ -13,11 +13,10 @@ from testbed.paths import Counters, Look, Route
 from testbed.shell import Shell
 
 # `ip` is in a folder that only root has on the search path on some systems
-IP = ("env", "PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin", "ip")
+SEARCH_PATH = {"PATH": "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin"}
 READ_S = 20.0
 # $1 the server, then devices; a line of JSON or of complaint, then a line for each device that is there
 _LOOK = """
-export PATH=/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin
 ip -j route get "$1" 2>&1 | tr '\\n' ' '
 echo
 shift
@@ -32,7 +31,7 @@ exit 0
 def look(shell: Shell, server: str, devices: Mapping[str, str]) -> Look:
     """The route to the server and the counters of a node's devices, by network. Raises RemoteError."""
     argv = ["sh", "-c", _LOOK, "look", server, *dict.fromkeys(devices.values())]
-    return parse_look(shell.check(argv, timeout_s=READ_S).text, devices, shell.name)
+    return parse_look(shell.check(argv, timeout_s=READ_S, env=SEARCH_PATH).text, devices, shell.name)
 
 
 def route_of(shell: Shell, server: str) -> Route:

@@ -31,7 +31,7 @@ from testbed.errors import FedprobeError, RemoteError
 from testbed.every_host import on_every_host
 from testbed.interrupts import Interrupts
 from testbed.inventory import Host, Interface, Inventory, NetworkName
-from testbed.path_reading import IP, route_of
+from testbed.path_reading import SEARCH_PATH, route_of
 from testbed.shell import Shell
 
 TABLE = "7710"
@@ -79,7 +79,7 @@ def pins_of(inventory: Inventory, networks: Iterable[tuple[Host, NetworkName]]) 
 
 def commands(pin: Pin) -> list[list[str]]:
     """What is run on the node, as root, in this order. Pure."""
-    ip = [*IP, pin.family]
+    ip = ["ip", pin.family]
     width = "128" if pin.family == "-6" else "32"
     server, own = f"{pin.server}/{width}", str(pin.interface.address)
     unbound = "::/128" if pin.family == "-6" else "0.0.0.0/32"
@@ -136,7 +136,7 @@ class Pins:
         shell = self._sessions[pin.node]
         release(shell, pin)
         for command in commands(pin):
-            shell.check(command, timeout_s=COMMAND_S, sudo=True)
+            shell.check(command, timeout_s=COMMAND_S, env=SEARCH_PATH, sudo=True)
         found = route_of(shell, pin.server)
         if found.device != pin.interface.device:
             raise PinningError(
@@ -148,16 +148,16 @@ class Pins:
 
 def release(shell: Shell, pin: Pin) -> None:
     """Take back the rules and the route of this module, whichever are there. Raises RemoteError."""
-    ip = [*IP, pin.family]
+    ip = ["ip", pin.family]
     for rule in _rules(shell, ip):
         command = [*ip, "rule", "del", "pref", str(rule["priority"]), "table", TABLE]
-        shell.check(command, timeout_s=COMMAND_S, sudo=True)
+        shell.check(command, timeout_s=COMMAND_S, env=SEARCH_PATH, sudo=True)
     if _has_routes(shell, ip):
-        shell.check([*ip, "route", "flush", "table", TABLE], timeout_s=COMMAND_S, sudo=True)
+        shell.check([*ip, "route", "flush", "table", TABLE], timeout_s=COMMAND_S, env=SEARCH_PATH, sudo=True)
 
 
 def _rules(shell: Shell, ip: Sequence[str]) -> list[dict[str, Any]]:
-    text = shell.check([*ip, "-j", "rule", "show"], timeout_s=COMMAND_S).text
+    text = shell.check([*ip, "-j", "rule", "show"], timeout_s=COMMAND_S, env=SEARCH_PATH).text
     try:
         found = json.loads(text or "[]")
     except ValueError as error:
@@ -167,5 +167,5 @@ def _rules(shell: Shell, ip: Sequence[str]) -> list[dict[str, Any]]:
 
 def _has_routes(shell: Shell, ip: Sequence[str]) -> bool:
     """A table that never had a route is an error to newer kernels, and empty to older ones."""
-    shown = shell.run([*ip, "route", "show", "table", TABLE], timeout_s=COMMAND_S)
+    shown = shell.run([*ip, "route", "show", "table", TABLE], timeout_s=COMMAND_S, env=SEARCH_PATH)
     return shown.status == 0 and bool(shown.text.strip())
