@@ -139,9 +139,7 @@ def held(baseline: Baseline, trials: Sequence[TrialTimes]) -> dict[str, dict[str
     return found
 
 
-def goodputs(
-    baseline: Baseline, trials: Sequence[TrialTimes]
-) -> list[tuple[str, str, list[tuple[float, float]]]]:
+def goodputs(baseline: Baseline, trials: Sequence[TrialTimes]) -> list[tuple[str, str, list[tuple[float, float]]]]:
     """Network, direction, and for each transfer its goodput and its node's rate alone, both in bit/s."""
     found = []
     for network, placed in by_interface(trials).items():

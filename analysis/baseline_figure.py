@@ -13,9 +13,7 @@ from analysis.model import TrialTimes
 from analysis.rows import interface_colours
 
 
-def baseline_figure(
-    baseline: Baseline | None, measured: Measured, trials: Sequence[TrialTimes]
-) -> Figure | None:
+def baseline_figure(baseline: Baseline | None, measured: Measured, trials: Sequence[TrialTimes]) -> Figure | None:
     """A row for each network and direction: a dot for each transfer, an upright bar for each node's link alone."""
     found = goodputs(baseline, trials) if baseline is not None else []
     if baseline is None or not found:

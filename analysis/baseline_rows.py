@@ -55,7 +55,10 @@ def baseline_tables(baseline: Baseline, trials: Sequence[TrialTimes]) -> list[Ta
         after=f"The baseline moved {moved}." if moved else "",
         head=["", *baseline.networks],
         rows=[
-            Row(cells=[label.strip(), *cells], look="soft" if label.startswith(" ") else "rule" if "alone" in label else "")
+            Row(
+                cells=[label.strip(), *cells],
+                look="soft" if label.startswith(" ") else "rule" if "alone" in label else "",
+            )
             for label, cells in baseline_rows(baseline, trials)
         ],
         numbers=range(1, 1 + len(baseline.networks)),
@@ -64,7 +67,15 @@ def baseline_tables(baseline: Baseline, trials: Sequence[TrialTimes]) -> list[Ta
         name="links",
         title="Each link alone",
         note="Round trips are medians, in brackets the 95th percentile; lost of all echo requests, idle and under load.",
-        head=["network", "node", "up, Mbit/s", "down, Mbit/s", *[f"{label}, ms" for label, _ in _LATENCIES], "lost", "MTU"],
+        head=[
+            "network",
+            "node",
+            "up, Mbit/s",
+            "down, Mbit/s",
+            *[f"{label}, ms" for label, _ in _LATENCIES],
+            "lost",
+            "MTU",
+        ],
         rows=[Row(cells=_link_cells(link)) for link in baseline.links],
         numbers=range(2, 9),
     )

@@ -48,7 +48,9 @@ def parse_look(text: str, devices: Mapping[str, str], host: str) -> Look:
             device, received, sent = line.split()
             counted[device] = Counters(received_bytes=int(received), sent_bytes=int(sent))
     except ValueError as error:
-        raise RemoteError(f"{host}: {line!r} is no interface's counters. Look for what a login prints there.") from error
+        raise RemoteError(
+            f"{host}: {line!r} is no interface's counters. Look for what a login prints there."
+        ) from error
     return Look(
         route=parse_route(first),
         counters={network: counted[device] for network, device in devices.items() if device in counted},

@@ -161,7 +161,9 @@ def _rules(shell: Shell, ip: Sequence[str]) -> list[dict[str, Any]]:
     try:
         found = json.loads(text or "[]")
     except ValueError as error:
-        raise RemoteError(f"{shell.name}: `ip -j rule show` prints no JSON: {text[:80]!r}. Update iproute2.") from error
+        raise RemoteError(
+            f"{shell.name}: `ip -j rule show` prints no JSON: {text[:80]!r}. Update iproute2."
+        ) from error
     return [rule for rule in found if str(rule.get("table")) == TABLE]
 
 

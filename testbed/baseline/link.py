@@ -90,12 +90,8 @@ class LinkMeasurement:
     def _look(self) -> Look:
         return look(self._shell, self._server, devices_of(self._node))
 
-    def _hold_against_counters(
-        self, path: NodePath, up: iperf3.Carried | None, down: iperf3.Carried | None
-    ) -> None:
-        payload = Payload(
-            sent_bytes=up.counted_bytes if up else 0, received_bytes=down.counted_bytes if down else 0
-        )
+    def _hold_against_counters(self, path: NodePath, up: iperf3.Carried | None, down: iperf3.Carried | None) -> None:
+        payload = Payload(sent_bytes=up.counted_bytes if up else 0, received_bytes=down.counted_bytes if down else 0)
         if wrong_way := astray(path, payload):
             self._problems.append(wrong_way)
 
@@ -114,7 +110,9 @@ class LinkMeasurement:
 
     def _latency(self, count: int) -> ping.Latency:
         interval_s = 1 / self._plan.pings_per_s
-        done = self._ping(["-c", str(count), "-i", f"{interval_s:g}", "-W", "2"], limit_s=count * interval_s + COMMAND_S)
+        done = self._ping(
+            ["-c", str(count), "-i", f"{interval_s:g}", "-W", "2"], limit_s=count * interval_s + COMMAND_S
+        )
         return ping.latency(ping.parse(done.text if done.text.strip() else done.complaint))
 
     def _ping(self, words: Sequence[str], *, limit_s: float) -> Completed:

@@ -62,9 +62,7 @@ def print_report(folders: Sequence[Path], *, as_json: bool, write: bool, against
     trials = trials_of(folders)
     if write:
         run = folders[0]
-        summary = write_report(
-            run / "report", trials, selftest=read_selftest(run), baseline=read_baseline(run)
-        )
+        summary = write_report(run / "report", trials, selftest=read_selftest(run), baseline=read_baseline(run))
     else:
         summary = summarise(trials)
     compared = compare(summary, summarise(trials_of([against]))) if against is not None else []

@@ -35,7 +35,9 @@ IDLE = Latency(
 
 def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     links = [
-        BaselineLink(node="pi10", network="5g", up=UP, latency_idle=IDLE, path_mtu=1400, moved_bytes={"5g": 9, "wifi": 1}),
+        BaselineLink(
+            node="pi10", network="5g", up=UP, latency_idle=IDLE, path_mtu=1400, moved_bytes={"5g": 9, "wifi": 1}
+        ),
         BaselineLink(node="pi2", network="5g", moved_bytes={"5g": 4, "wifi": None}, problems=("pi2 has no ping",)),
     ]
     (tmp_path / FILE).write_text(json.dumps(document(links, Plan(load_s=5))), encoding="utf-8")

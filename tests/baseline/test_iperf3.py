@@ -34,7 +34,14 @@ def printed(change: Callable[[dict[str, Any]], object] = lambda document: None) 
         ],
         "end": {
             "streams": [],
-            "sum_sent": {"start": 0, "end": 2.0, "seconds": 2.0, "bytes": 4_800_000, "retransmits": 7, "sender": True},
+            "sum_sent": {
+                "start": 0,
+                "end": 2.0,
+                "seconds": 2.0,
+                "bytes": 4_800_000,
+                "retransmits": 7,
+                "sender": True,
+            },
             "sum_received": {"start": 0, "end": 2.05, "seconds": 2.05, "bytes": 4_783_333, "sender": True},
             "cpu_utilization_percent": {"host_total": 1.2, "remote_total": 0.4},
             "sender_tcp_congestion": "bbr",

@@ -62,7 +62,9 @@ def test_busybox() -> None:
 
 
 def test_nothing_answered() -> None:
-    summary = latency(parse("--- 10.0.0.1 ping statistics ---\n5 packets transmitted, 0 received, 100% packet loss\n"))
+    summary = latency(
+        parse("--- 10.0.0.1 ping statistics ---\n5 packets transmitted, 0 received, 100% packet loss\n")
+    )
     assert (summary.lost_ratio, summary.sent) == (1.0, 5)
     assert summary.median_s is None
     assert summary.p95_s is None

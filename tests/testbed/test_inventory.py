@@ -323,8 +323,12 @@ def test_gateways_are_of_a_network_or_of_one_node() -> None:
     [
         ('5g = "198.51.100.1"', '5g = { address = "198.51.100.1", gateway = "198.51.100.2" }', "of nodes"),
         ("[defaults.devices]", '[defaults.gateways]\n5g = "gate.lab"\n[defaults.devices]', "is no IP address"),
-        ("[defaults.devices]", '[defaults.gateways]\n5g = "2001:db8::1"\n[defaults.devices]', "not of the IP version"),
-        ('"2001:db8::9"', '{ address = "2001:db8::9", gateway = "2001:db8::1" }', "gateway is not known"),
+        (
+            "[defaults.devices]",
+            '[defaults.gateways]\n5g = "2001:db8::1"\n[defaults.devices]',
+            "not of the IP version",
+        ),
+        ('"2001:db8::9"', '{ address = "2001:db8::9", gateway = "2001:db8::1" }', "unknown key nodes.pi[08-10].management.gateway"),
     ],
 )
 def test_gateways_that_lead_nowhere_are_named(old: str, new: str, expected: str) -> None:

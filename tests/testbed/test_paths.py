@@ -128,7 +128,9 @@ def test_what_trial_json_holds() -> None:
     assert made["seen_by_server"] == {"10.77.3.1": 40}
 
 
-ROUTE = '[{"dst":"10.78.3.1","gateway":"10.77.3.254","dev":"wwan0","prefsrc":"10.77.3.1","flags":[],"uid":0,"cache":[]}] '
+ROUTE = (
+    '[{"dst":"10.78.3.1","gateway":"10.77.3.254","dev":"wwan0","prefsrc":"10.77.3.1","flags":[],"uid":0,"cache":[]}] '
+)
 
 
 def test_a_look_is_read() -> None:

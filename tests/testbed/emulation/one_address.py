@@ -1,6 +1,6 @@
 """Changes of an emulated testbed for tests of pinning: a server with one address, and a way round to another network.
 
-    A server's 5g address can be reached by the ethernet router too, once that knows where to send it.
+A server's 5g address can be reached by the ethernet router too, once that knows where to send it.
 """
 
 from __future__ import annotations
