@@ -1,8 +1,8 @@
 """What the links could do by themselves before a campaign (RUN_DIR/baseline.json), and its transfers held against it.
 
-The link's rate is what iperf3 carried over TCP with nothing else on the link; a transfer's goodput is its payload over
-the time with bytes under way. Both are payload of TCP, so at best they are equal; transfers share their link with those
-of other clients, and the link baseline had it alone.
+The link's rate is what iperf3 carried over TCP with nothing else on the link; a transfer's goodput is its payload
+over the time with bytes under way. Both are payload of TCP, so at best they are equal; transfers share their link
+with those of other clients, and the link baseline had it alone.
 """
 
 from __future__ import annotations

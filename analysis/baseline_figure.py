@@ -53,8 +53,8 @@ def baseline_figure(baseline: Baseline | None, measured: Measured, trials: Seque
     }
     every = [goodput / 1e6 for _, _, pairs in found for pair in pairs for goodput in pair]
     words = "; ".join(
-        f"{rows[network, direction]}: median {formats.factor(statistics.median(pair[0] for pair in pairs) / 1e6)} Mbit/s, "
-        f"link alone {formats.factor(statistics.median(rates[network, direction]) / 1e6)} Mbit/s, n = {len(pairs)}"
+        f"{rows[network, direction]}: median {_median_mbit([goodput for goodput, _ in pairs])} Mbit/s, "
+        f"link alone {_median_mbit(rates[network, direction])} Mbit/s, n = {len(pairs)}"
         for network, direction, pairs in found
     )
     return Figure(
@@ -72,3 +72,7 @@ def baseline_figure(baseline: Baseline | None, measured: Measured, trials: Seque
             "yaxis": {"autorange": "reversed"},
         },
     )
+
+
+def _median_mbit(rates_bit_per_s: Sequence[float]) -> str:
+    return formats.factor(statistics.median(rates_bit_per_s) / 1e6)

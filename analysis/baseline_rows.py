@@ -19,11 +19,11 @@ def baseline_rows(baseline: Baseline, trials: Sequence[TrialTimes]) -> list[tupl
     found = held(baseline, trials)
     rows = []
     for direction in DIRECTIONS:
-        rows.append((f"{direction} alone, Mbit/s", _cells(baseline, lambda link, d=direction: link.rate(d), _mbit)))
+        rows.append((f"{direction} alone, Mbit/s", _cells(baseline, _rate_of(direction), _mbit)))
         beside = [found.get(network, {}).get(direction) for network in baseline.networks]
         if any(beside):
-            rows.append((f"  its transfers, Mbit/s", [_goodput(one) for one in beside]))
-            rows.append((f"  their time over alone", [_over(one) for one in beside]))
+            rows.append(("  its transfers, Mbit/s", [_goodput(one) for one in beside]))
+            rows.append(("  their time over alone", [_over(one) for one in beside]))
     for label, latency_of in _LATENCIES:
         rows.append((f"round trip {label}, ms", _cells(baseline, _median_of(latency_of), _milliseconds)))
     rows.append(("lost of idle pings", [_lost(baseline.of(network)) for network in baseline.networks]))
@@ -43,9 +43,9 @@ def baseline_tables(baseline: Baseline, trials: Sequence[TrialTimes]) -> list[Ta
     moved = ", ".join(f"{formats.megabytes(size)} on {network}" for network, size in baseline.moved_bytes.items())
     load_s, per_s = baseline.plan.get("load_s", 0), baseline.plan.get("pings_per_s", 0)
     note = (
-        f"Before the first trial, one link at a time: iperf3 over TCP for {load_s:g} s each way, after a second that is "
-        f"not counted; echo requests, {per_s:g} a second, on the idle link and again while it was full. Medians over "
-        "the nodes. Below a rate the transfers of this run: their goodput, and their active time over what their "
+        f"Before the first trial, one link at a time: iperf3 over TCP for {load_s:g} s each way, after a second that "
+        f"is not counted; echo requests, {per_s:g} a second, on the idle link and again while it was full. "
+        "Medians over the nodes. Below a rate the transfers of this run: their goodput, and their active time over what their "
         "payload takes alone at that rate. Several clients at once share a link that was measured alone."
     )
     by_network = Table(
@@ -66,7 +66,7 @@ def baseline_tables(baseline: Baseline, trials: Sequence[TrialTimes]) -> list[Ta
     each = Table(
         name="links",
         title="Each link alone",
-        note="Round trips are medians, in brackets the 95th percentile; lost of all echo requests, idle and under load.",
+        note="Round trips are medians, in brackets the 95th percentile; lost: of all echo requests, also under load.",
         head=[
             "network",
             "node",
@@ -103,6 +103,10 @@ def _cells(
         known = [one for link in baseline.of(network) if (one := value(link)) is not None]
         found.append(words(statistics.median(known) if known else None))
     return found
+
+
+def _rate_of(direction: str) -> Callable[[Link], float | None]:
+    return lambda link: link.rate(direction)
 
 
 def _median_of(latency_of: Callable[[Link], Latency | None]) -> Callable[[Link], float | None]:

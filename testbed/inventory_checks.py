@@ -120,9 +120,9 @@ def _devices(inventory: Inventory) -> Iterator[str]:
         for device, networks in by_device.items():
             if len(networks) > 1:
                 alike[device, tuple(networks)].append(node.name)
-    for (device, networks), names in alike.items():
+    for (device, on_it), names in alike.items():
         yield (
-            f"{listed(list(networks))} are on one device, {device}, of {listed(names)}: their bytes cannot be told "
+            f"{listed(list(on_it))} are on one device, {device}, of {listed(names)}: their bytes cannot be told "
             "apart. Name the device of each network"
         )
 
@@ -137,6 +137,6 @@ def _gateways(inventory: Inventory) -> Iterator[str]:
                 alike[network, str(interface.gateway)].append(node.name)
     for (network, gateway), names in alike.items():
         yield (
-            f"{gateway}, the gateway of {listed(names)} on {network}, is not of the IP version of the server's address "
-            f"there, {inventory.server_addresses[network]}. Write one that is"
+            f"{gateway}, the gateway of {listed(names)} on {network}, is not of the IP version of the server's "
+            f"address there, {inventory.server_addresses[network]}. Write one that is"
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import IPvAnyAddress
 
-from testbed.inventory import Account, Host, Inventory, Jump
+from testbed.inventory import Host, Inventory, Jump
 from testbed.inventory_words import MANAGEMENT
 from testbed.toml_text import toml_text
 

@@ -38,10 +38,10 @@ class PathWatch:
             path_of(
                 self._deployment.inventory,
                 node,
-                self._deployment.network(node),
-                self._before[node.name],
-                self._after[node.name],
-                seen,
+                network=self._deployment.network(node),
+                before=self._before[node.name],
+                after=self._after[node.name],
+                seen=seen,
             )
             for node in self._deployment.nodes
             if node.name in self._before and node.name in self._after
@@ -56,6 +56,7 @@ class PathWatch:
 def path_of(
     inventory: Inventory,
     node: Host,
+    *,
     network: NetworkName,
     before: Look,
     after: Look,

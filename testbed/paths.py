@@ -38,6 +38,11 @@ class Counters:
     received_bytes: int
     sent_bytes: int
 
+    @property
+    def total_bytes(self) -> int:
+        """Both ways."""
+        return self.received_bytes + self.sent_bytes
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
@@ -100,7 +105,7 @@ class NodePath:
 
 
 def astray(path: NodePath, payload: Payload) -> str:
-    """Why a node's bytes are not those of its network, with every counter; empty where they are, or cannot be told."""
+    """Why a node's bytes went another way, with every counter; empty where they did not, or it cannot be told."""
     found = [*_too_little(path, payload), *_as_much_elsewhere(path, payload), *_seen_elsewhere(path)]
     if not found:
         return ""
@@ -133,9 +138,8 @@ def _as_much_elsewhere(path: NodePath, payload: Payload) -> list[str]:
         moved = path.moved(network)
         if network in path.shared or moved is None or payload.total_bytes == 0:
             continue
-        carried = moved.received_bytes + moved.sent_bytes
-        if carried >= AS_MUCH * payload.total_bytes:
-            found.append(f"{path.devices[network]} carried {carried / payload.total_bytes:.0%} of it")
+        if moved.total_bytes >= AS_MUCH * payload.total_bytes:
+            found.append(f"{path.devices[network]} carried {moved.total_bytes / payload.total_bytes:.0%} of it")
     return found
 
 

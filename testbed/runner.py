@@ -108,16 +108,17 @@ def run(prepared: Prepared, folder: RunFolder) -> int:
 
 def _measure_links(setting: Setting, folder: RunFolder) -> None:
     campaign, inventory = setting.campaign, setting.inventory
+    plan = Plan(load_s=campaign.collect.baseline_s)
     site = Site(
         inventory=inventory,
         nodes=inventory.nodes[: campaign.clients],
         sessions=setting.sessions,
         interrupts=setting.interrupts,
         progress=setting.progress,
+        plan=plan,
     )
-    plan = Plan(load_s=campaign.collect.baseline_s)
     setting.progress.say(plan.words(len(site.nodes) * len(campaign.factors.interface)))
-    links = measured(site, campaign.factors.interface, plan)
+    links = measured(site, campaign.factors.interface)
     folder.write(BASELINE_FILE, document(links, plan))
     for link in links:
         for problem in link.problems:

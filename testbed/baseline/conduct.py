@@ -1,6 +1,6 @@
-"""Measures the links of a testbed one after another: one node on one network at a time, everything else silent.
+"""Measures the links of a testbed, one node on one network at a time, everything else silent.
 
-iperf3's server takes the SuperLink's port, so that no firewall needs another hole, and nodes are pinned as in a trial.
+iperf3's server takes the SuperLink's port, so that no firewall needs another hole; nodes are pinned as in a trial.
 """
 
 from __future__ import annotations
@@ -29,23 +29,24 @@ NEEDED = {"server": ("iperf3",), "node": ("iperf3", "ping")}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """The testbed whose links are measured, and the nodes that a campaign uses."""
+    """The testbed whose links are measured, the nodes that a campaign uses, and how they are measured."""
 
     inventory: Inventory
     nodes: Sequence[Host]
     sessions: Mapping[str, Shell]
     interrupts: Interrupts
     progress: RunProgress
+    plan: Plan
 
 
-def measured(site: Site, networks: Sequence[NetworkName], plan: Plan) -> list[BaselineLink]:
+def measured(site: Site, networks: Sequence[NetworkName]) -> list[BaselineLink]:
     """Every link, network by network; what could not be measured of one is its problem, and the others go on.
 
     Raises Interrupted, having ended what was begun.
     """
     server = site.inventory.server
     absent = {host.name: _absent(site.sessions[host.name], host) for host in (server, *site.nodes)}
-    return [link for network in networks for link in _of_network(site, network, plan, absent)]
+    return [link for network in networks for link in _of_network(site, network, absent)]
 
 
 def _absent(shell: Shell, host: Host) -> str:
@@ -62,13 +63,13 @@ def _has(shell: Shell, program: str) -> bool:
     return shell.run(["sh", "-c", 'command -v "$1"', "has", program], timeout_s=COMMAND_S).status == 0
 
 
-def _of_network(site: Site, network: NetworkName, plan: Plan, absent: Mapping[str, str]) -> list[BaselineLink]:
+def _of_network(site: Site, network: NetworkName, absent: Mapping[str, str]) -> list[BaselineLink]:
     nodes = [node for node in site.nodes if network in node.interfaces]
     found: dict[str, BaselineLink] = {}
     problem = absent[site.inventory.server.name]
     if not problem:
         try:
-            _measure_network(site, nodes, network, plan, absent, found)
+            _measure_network(site, nodes, network, absent, found)
         except FedprobeError as error:
             problem = str(error)
     without = {node.name: BaselineLink(node=node.name, network=network, problems=(problem,)) for node in nodes}
@@ -79,7 +80,6 @@ def _measure_network(
     site: Site,
     nodes: Sequence[Host],
     network: NetworkName,
-    plan: Plan,
     absent: Mapping[str, str],
     found: dict[str, BaselineLink],
 ) -> None:
@@ -92,8 +92,14 @@ def _measure_network(
             if absent[node.name]:
                 found[node.name] = BaselineLink(node=node.name, network=network, problems=(absent[node.name],))
                 continue
-            shell = site.sessions[node.name]
-            found[node.name] = LinkMeasurement(site.inventory, node, network, shell, site.interrupts, plan).measured()
+            found[node.name] = LinkMeasurement(
+                inventory=site.inventory,
+                node=node,
+                network=network,
+                shell=site.sessions[node.name],
+                interrupts=site.interrupts,
+                plan=site.plan,
+            ).measured()
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Reads what `iperf3 --json` prints. Pure.
 
-Source of the format: iperf3(1) and the output of iperf 3.1 to 3.12. iperf3 ends with status 0 where it could not connect:
-only `error` tells.
+Source of the format: iperf3(1) and the output of iperf 3.1 to 3.12. iperf3 ends with status 0 also where it could not
+connect: only `error` tells.
 """
 
 from __future__ import annotations

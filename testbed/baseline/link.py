@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal, TypeVar
 
 from instrument.clock import SystemClock, sleep_s
@@ -39,6 +40,7 @@ class LinkMeasurement:
 
     def __init__(
         self,
+        *,
         inventory: Inventory,
         node: Host,
         network: NetworkName,
@@ -57,12 +59,12 @@ class LinkMeasurement:
         """Everything, in turn; a part that fails is a problem, and the next one is tried."""
         before = self._part("the state of its interfaces", self._look)
         device_mtu = self._part("the device's MTU", self._device_mtu)
-        passed = None if device_mtu is None else self._part("the path MTU", lambda: self._path_mtu(device_mtu))
+        passed = None if device_mtu is None else self._part("the path MTU", partial(self._path_mtu, device_mtu))
         idle = self._part("the idle latency", lambda: self._latency(self._plan.idle_pings))
         up, latency_up = self._part("the uplink", lambda: self._loaded("up")) or (None, None)
         down, latency_down = self._part("the downlink", lambda: self._loaded("down")) or (None, None)
         after = self._part("the state of its interfaces", self._look)
-        path = path_of(self._inventory, self._node, self._network, before, after) if before and after else None
+        path = self._path(before, after) if before and after else None
         if path is not None:
             self._hold_against_counters(path, up, down)
         return BaselineLink(
@@ -89,6 +91,9 @@ class LinkMeasurement:
 
     def _look(self) -> Look:
         return look(self._shell, self._server, devices_of(self._node))
+
+    def _path(self, before: Look, after: Look) -> NodePath:
+        return path_of(self._inventory, self._node, network=self._network, before=before, after=after)
 
     def _hold_against_counters(self, path: NodePath, up: iperf3.Carried | None, down: iperf3.Carried | None) -> None:
         payload = Payload(sent_bytes=up.counted_bytes if up else 0, received_bytes=down.counted_bytes if down else 0)
@@ -148,4 +153,4 @@ class LinkMeasurement:
 
 def _moved_bytes(path: NodePath) -> dict[str, int | None]:
     found = {network: path.moved(network) for network in path.devices}
-    return {network: moved and moved.sent_bytes + moved.received_bytes for network, moved in found.items()}
+    return {network: None if moved is None else moved.total_bytes for network, moved in found.items()}

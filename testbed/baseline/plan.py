@@ -12,7 +12,7 @@ AROUND_S = 3.0  # of a link: path MTU, logins, the start and end of iperf3
 class Plan:
     """iperf3 runs for `omitted_s` + `load_s` each way; only `load_s` of it counts.
 
-    Echo requests go at `pings_per_s`, `idle_pings` of them on the idle link; under load as many as end before it does.
+    Echo requests go at `pings_per_s`, `idle_pings` of them on the idle link, under load as many as end before that.
     """
 
     load_s: int

@@ -247,8 +247,8 @@ def _congestion(inventory: Inventory, host: Host, facts: HostFacts, known: Known
 def _reach(inventory: Inventory, host: Host, facts: HostFacts, _known: Known) -> Iterator[Finding]:
     """The SuperLink's port, on each network, by that network's device."""
     for network, dial in facts.dials.items():
-        interface = host.interfaces[network]  # type: ignore[index]
-        address = inventory.server_addresses[network]  # type: ignore[index]
+        interface = host.interfaces[network]
+        address = inventory.server_addresses[network]
         device = facts.devices.get(interface.device)
         if device is None or not device.up:
             continue  # that is the finding
@@ -282,8 +282,8 @@ def _by_route(inventory: Inventory, host: Host, _facts: HostFacts, _known: Known
         yield Finding(
             host=host.name,
             severity="info",
-            fact=f"it has one address on {' and '.join(networks)}: each trial makes a host route on its nodes and takes "
-            "it back, and the port is not tried here",
+            fact=f"it has one address on {' and '.join(networks)}: each trial makes a host route on its nodes and "
+            "takes it back, and the port is not tried here",
             next_step="Let the nodes' users run sudo without a password; each trial proves where its bytes went.",
         )
 

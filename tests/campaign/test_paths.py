@@ -1,4 +1,4 @@
-"""Where a trial's bytes went: another way than its network makes it invalid; pinned by route, they go where they are to."""
+"""Where a trial's bytes went: another way makes it invalid; pinned by route they go where they should."""
 
 from __future__ import annotations
 

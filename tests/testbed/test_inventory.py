@@ -328,7 +328,7 @@ def test_gateways_are_of_a_network_or_of_one_node() -> None:
             '[defaults.gateways]\n5g = "2001:db8::1"\n[defaults.devices]',
             "not of the IP version",
         ),
-        ('"2001:db8::9"', '{ address = "2001:db8::9", gateway = "2001:db8::1" }', "unknown key nodes.pi[08-10].management.gateway"),
+        ('"2001:db8::9"', '{ address = "2001:db8::9", gateway = "2001:db8::1" }', "unknown key nodes.pi[08-10]"),
     ],
 )
 def test_gateways_that_lead_nowhere_are_named(old: str, new: str, expected: str) -> None:

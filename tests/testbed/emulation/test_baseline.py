@@ -56,8 +56,9 @@ def links(hosts: Hosts, *networks: str, nodes: int = 1, inventory: Inventory | N
             sessions={host.name: hosts[host.name] for host in chosen.hosts},
             interrupts=interrupts,
             progress=progress,
+            plan=PLAN,
         )
-        return measured(site, networks, PLAN)
+        return measured(site, networks)
 
 
 def off_by(link: BaselineLink) -> float:
@@ -82,7 +83,9 @@ def test_rates_round_trips_and_mtu_are_those_of_the_profile(lab: Hosts, network:
     least_s = (profile.uplink.delay_ns + profile.downlink.delay_ns) / 1e9
     sigma_s = (profile.uplink.jitter_sigma_ns + profile.downlink.jitter_sigma_ns) / 1e9
     idle, up, down = link.latency_idle, link.latency_up, link.latency_down
-    assert idle is not None and idle.min_s is not None and idle.mean_s is not None
+    assert idle is not None
+    assert idle.min_s is not None
+    assert idle.mean_s is not None
     assert least_s <= idle.min_s <= least_s + 0.5 * sigma_s + 0.001
     assert abs(idle.mean_s - least_s - HALF_NORMAL_MEAN * sigma_s) <= 0.001
     assert (idle.sent, up.sent, down.sent) == (100, 60, 60)  # type: ignore[union-attr]
@@ -92,13 +95,15 @@ def test_rates_round_trips_and_mtu_are_those_of_the_profile(lab: Hosts, network:
 
 def test_a_full_link_is_slower_there_and_back(lab: Hosts) -> None:
     (link,) = links(lab, "5g")
-    assert link.latency_idle is not None and link.latency_up is not None
+    assert link.latency_idle is not None
+    assert link.latency_up is not None
     assert link.latency_up.median_s > 1.2 * link.latency_idle.median_s  # type: ignore[operator]
 
 
 def test_what_it_moved_is_counted_on_its_interface_alone(lab: Hosts) -> None:
     (link,) = links(lab, "5g")
-    assert link.up is not None and link.down is not None
+    assert link.up is not None
+    assert link.down is not None
     moved = dict(link.moved_bytes)
     assert moved.pop("5g") > link.up.counted_bytes + link.down.counted_bytes  # type: ignore[operator]
     assert all(size is not None and size < 1000 for size in moved.values()), moved

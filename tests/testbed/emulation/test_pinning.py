@@ -11,7 +11,7 @@ from testbed.emulation import lifecycle, ownership
 from testbed.errors import FedprobeError
 from testbed.inventory import Inventory
 from testbed.path_reading import look, route_of
-from testbed.pinning import COMMAND_S, Pins, commands, pins_of
+from testbed.pinning import COMMAND_S, TABLE, Pins, commands, pins_of
 
 from .conftest import Hosts
 from .one_address import ONE_ADDRESS, routing, with_one_address
@@ -83,10 +83,17 @@ def test_what_has_another_of_the_nodes_addresses_goes_its_way_as_before(lab: tup
 def test_an_exception_undoes_it(lab: tuple[Hosts, Inventory]) -> None:
     hosts, _ = lab
     before = both(hosts)
-    with pytest.raises(ZeroDivisionError), pins(lab, "5g", "wifi") as pinned:
-        pinned.apply()
-        assert all(now != then for now, then in zip(both(hosts), before, strict=True))
-        _ = 1 / 0
+    meanwhile: list[str] = []
+
+    def trial_that_breaks() -> None:
+        with pins(lab, "5g", "wifi") as pinned:
+            pinned.apply()
+            meanwhile.extend(both(hosts))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        trial_that_breaks()
+    assert all(TABLE in now and TABLE not in then for now, then in zip(meanwhile, before, strict=True))
     assert both(hosts) == before
 
 
@@ -124,9 +131,9 @@ def test_a_rule_of_somebody_elses_that_goes_first_is_noticed(lab: tuple[Hosts, I
     hosts["pi2"].check(["ip", "rule", "add", *rule], timeout_s=9)
     before = both(hosts)
     try:
-        with pytest.raises(FedprobeError, match=r"pi2: 10\.79\.0\.1 is reached by eth0 and not by wwan0"):
-            with pins(lab, "5g", "5g") as pinned:
-                pinned.apply()
+        said = r"pi2: 10\.79\.0\.1 is reached by eth0 and not by wwan0"
+        with pytest.raises(FedprobeError, match=said), pins(lab, "5g", "5g") as pinned:
+            pinned.apply()
         assert both(hosts) == before
     finally:
         hosts["pi2"].check(["ip", "rule", "del", *rule], timeout_s=9)
