@@ -45,8 +45,8 @@ def baseline_tables(baseline: Baseline, trials: Sequence[TrialTimes]) -> list[Ta
     note = (
         f"Before the first trial, one link at a time: iperf3 over TCP for {load_s:g} s each way, after a second that "
         f"is not counted; echo requests, {per_s:g} a second, on the idle link and again while it was full. "
-        "Medians over the nodes. Below a rate the transfers of this run: their goodput, and their active time over what their "
-        "payload takes alone at that rate. Several clients at once share a link that was measured alone."
+        "Medians over the nodes. Below a rate the transfers of this run: their goodput, and their active time over "
+        "what their payload takes alone at that rate. Several clients at once share a link that was measured alone."
     )
     by_network = Table(
         name="baseline",
