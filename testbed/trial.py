@@ -86,6 +86,7 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
     with Pins(setting.sessions, to_pin, setting.interrupts) as pins:
         around = _Around(watch=PathWatch(deployment), pins=pins)
         try:
+            deployment.prepare()  # first of all: what is fetched in the end must be of this trial
             around.begin(inventory)
             _measure(setting, deployment, folder, rounds_before)
         except Interrupted:
@@ -153,7 +154,6 @@ def link_rates(profile: LinkProfile) -> dict[str, Any]:
 def _measure(setting: Setting, deployment: Deployment, folder: TrialFolder, done_before: int) -> None:
     follower = Follower(deployment, lambda state: setting.progress.rounds_done(done_before + state.round))
     setting.progress.doing(f"{deployment.trial}: starting Flower on {len(deployment.nodes)} nodes, collectors")
-    deployment.prepare()
     deployment.start_superlink()
     deployment.start_supernodes()
     deployment.start_collectors()
