@@ -11,7 +11,7 @@ from analysis.baseline import FILE as BASELINE_FILE
 from analysis.selftest_cited import FILE as SELFTEST_FILE
 from analysis.verdicts import EXIT_GOOD, EXIT_UNFIT
 from testbed.baseline.conduct import Site, measured
-from testbed.baseline.document import document
+from testbed.baseline.document import BaselineLink, document
 from testbed.baseline.plan import Plan
 from testbed.campaign import Campaign, app_folder, read_campaign
 from testbed.campaign_testbed import inventory_of
@@ -118,8 +118,10 @@ def _measure_links(setting: Setting, folder: RunFolder) -> None:
         plan=plan,
     )
     setting.progress.say(plan.words(len(site.nodes) * len(campaign.factors.interface)))
-    links = measured(site, campaign.factors.interface)
-    folder.write(BASELINE_FILE, document(links, plan))
+    links: list[BaselineLink] = []
+    for network in campaign.factors.interface:
+        links += measured(site, network)
+        folder.write(BASELINE_FILE, document(links, plan))
     for link in links:
         for problem in link.problems:
             setting.progress.say(f"link baseline: {problem}")

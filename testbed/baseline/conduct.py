@@ -39,14 +39,14 @@ class Site:
     plan: Plan
 
 
-def measured(site: Site, networks: Sequence[NetworkName]) -> list[BaselineLink]:
-    """Every link, network by network; what could not be measured of one is its problem, and the others go on.
+def measured(site: Site, network: NetworkName) -> list[BaselineLink]:
+    """The link of every node on a network; what could not be measured of one is its problem, and the others go on.
 
     Raises Interrupted, having ended what was begun.
     """
     server = site.inventory.server
     absent = {host.name: _absent(site.sessions[host.name], host) for host in (server, *site.nodes)}
-    return [link for network in networks for link in _of_network(site, network, absent)]
+    return _of_network(site, network, absent)
 
 
 def _absent(shell: Shell, host: Host) -> str:

@@ -26,6 +26,7 @@ from .one_address import with_one_address
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
 TCP_SHARE = 0.956  # payload of a full frame: 1448 / 1514
 CLOSE = 0.02
+CLOSE_S = 0.001
 HALF_NORMAL_MEAN = 0.798  # of |N(0, 1)|
 PLAN = Plan(load_s=4)
 
@@ -58,7 +59,21 @@ def links(hosts: Hosts, *networks: str, nodes: int = 1, inventory: Inventory | N
             progress=progress,
             plan=PLAN,
         )
-        return measured(site, networks)
+        return [link for network in networks for link in measured(site, network)]
+
+
+def late_s(link: BaselineLink) -> float:
+    """How far the mean of the idle round trips is from the profile's."""
+    profile = load_profiles().links[link.network]
+    sides = (profile.uplink, profile.downlink)
+    assert link.latency_idle is not None, link.problems
+    assert link.latency_idle.mean_s is not None
+    means_ns = sum(side.delay_ns + HALF_NORMAL_MEAN * side.jitter_sigma_ns for side in sides)
+    return abs(link.latency_idle.mean_s - means_ns / 1e9)
+
+
+def is_close(link: BaselineLink) -> bool:
+    return off_by(link) <= CLOSE and late_s(link) <= CLOSE_S
 
 
 def off_by(link: BaselineLink) -> float:
@@ -71,12 +86,16 @@ def off_by(link: BaselineLink) -> float:
     return max(abs(one / wanted - 1) for one, wanted in zip(found, expected, strict=True))
 
 
+@pytest.fixture(scope="module")
+def alone(lab: Hosts) -> dict[str, BaselineLink]:
+    """Each link, measured once more where a busy machine spoilt it: what is asked of it stays the same."""
+    found = {link.network: link for link in links(lab, "wifi", "5g")}
+    return {network: link if is_close(link) else links(lab, network)[0] for network, link in found.items()}
+
+
 @pytest.mark.parametrize("network", ["wifi", "5g"])
-def test_rates_round_trips_and_mtu_are_those_of_the_profile(lab: Hosts, network: str) -> None:
-    """A measurement that a busy machine spoilt is made once more, not judged more mildly."""
-    (link,) = links(lab, network)
-    if off_by(link) > CLOSE:
-        (link,) = links(lab, network)
+def test_rates_round_trips_and_mtu_are_those_of_the_profile(alone: dict[str, BaselineLink], network: str) -> None:
+    link = alone[network]
     assert off_by(link) <= CLOSE, link
     assert link.problems == ()
     profile = load_profiles().links[network]
@@ -85,23 +104,22 @@ def test_rates_round_trips_and_mtu_are_those_of_the_profile(lab: Hosts, network:
     idle, up, down = link.latency_idle, link.latency_up, link.latency_down
     assert idle is not None
     assert idle.min_s is not None
-    assert idle.mean_s is not None
     assert least_s <= idle.min_s <= least_s + 0.5 * sigma_s + 0.001
-    assert abs(idle.mean_s - least_s - HALF_NORMAL_MEAN * sigma_s) <= 0.001
+    assert late_s(link) <= CLOSE_S
     assert (idle.sent, up.sent, down.sent) == (100, 60, 60)  # type: ignore[union-attr]
     assert idle.lost_ratio <= 0.05
     assert link.path_mtu == link.device_mtu == 1500
 
 
-def test_a_full_link_is_slower_there_and_back(lab: Hosts) -> None:
-    (link,) = links(lab, "5g")
+def test_a_full_link_is_slower_there_and_back(alone: dict[str, BaselineLink]) -> None:
+    link = alone["5g"]
     assert link.latency_idle is not None
     assert link.latency_up is not None
     assert link.latency_up.median_s > 1.2 * link.latency_idle.median_s  # type: ignore[operator]
 
 
-def test_what_it_moved_is_counted_on_its_interface_alone(lab: Hosts) -> None:
-    (link,) = links(lab, "5g")
+def test_what_it_moved_is_counted_on_its_interface_alone(alone: dict[str, BaselineLink]) -> None:
+    link = alone["5g"]
     assert link.up is not None
     assert link.down is not None
     moved = dict(link.moved_bytes)
