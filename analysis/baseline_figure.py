@@ -48,7 +48,7 @@ def baseline_figure(baseline: Baseline | None, measured: Measured, trials: Seque
         "name": "link alone",
         "x": [rate / 1e6 for place in rows for rate in rates[place]],
         "y": [rows[place] for place in rows for _ in rates[place]],
-        "marker": {"symbol": "line-ns-open", "size": 34, "color": INK, "line": {"width": 2.5, "color": INK}},
+        "marker": {"symbol": "line-ns-open", "size": 26, "color": INK, "line": {"width": 2.5, "color": INK}},
         "hovertemplate": "link alone, by iperf3: %{x:.2f} Mbit/s<extra>%{y}</extra>",
     }
     every = [goodput / 1e6 for _, _, pairs in found for pair in pairs for goodput in pair]
@@ -64,7 +64,7 @@ def baseline_figure(baseline: Baseline | None, measured: Measured, trials: Seque
         "link: what iperf3 carried over it before the campaign, with the link to itself. The axis is logarithmic. "
         "Clients that transfer at once share a cell, so their dots lie left of the bars.",
         words=f"Box plot of goodput in Mbit/s, logarithmic. {words}.",
-        height=90 + 46 * len(rows),
+        height=90 + 48 * len(rows),
         key=[*[(colours[name], name) for name in networks], (INK, "link alone")],
         traces=[*boxes, marks],
         layout={

@@ -48,6 +48,7 @@ def baseline_tables(baseline: Baseline, trials: Sequence[TrialTimes]) -> list[Ta
         "Medians over the nodes. Below a rate the transfers of this run: their goodput, and their active time over "
         "what their payload takes alone at that rate. Several clients at once share a link that was measured alone."
     )
+    ruled = {f"{direction} alone, Mbit/s" for direction in DIRECTIONS} | {"round trip idle, ms"}
     by_network = Table(
         name="baseline",
         title=TITLE,
@@ -57,7 +58,7 @@ def baseline_tables(baseline: Baseline, trials: Sequence[TrialTimes]) -> list[Ta
         rows=[
             Row(
                 cells=[label.strip(), *cells],
-                look="soft" if label.startswith(" ") else "rule" if "alone" in label else "",
+                look="soft" if label.startswith(" ") else "rule" if label in ruled else "",
             )
             for label, cells in baseline_rows(baseline, trials)
         ],

@@ -294,7 +294,7 @@ class Deployment:
         self.sessions[host.name].check(command, timeout_s=COMMAND_S)
 
 
-# $1 is the trial's folder. Records of an earlier run in it would be taken for this one's, and may be all there is of it.
+# $1 is the trial's folder. Records of an earlier run in it would be taken for this one's, and may be all of them.
 _NEW_FOLDERS = """
 [ ! -e "$1" ] || mv -- "$1" "$1.$(date -u +%Y%m%dT%H%M%SZ)" || exit
 shift
