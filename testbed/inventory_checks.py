@@ -120,9 +120,9 @@ def _devices(inventory: Inventory) -> Iterator[str]:
         for device, networks in by_device.items():
             if len(networks) > 1:
                 alike[device, tuple(networks)].append(node.name)
-    for (device, on_it), names in alike.items():
+    for (device, together), names in alike.items():
         yield (
-            f"{listed(list(on_it))} are on one device, {device}, of {listed(names)}: their bytes cannot be told "
+            f"{listed(list(together))} are on one device, {device}, of {listed(names)}: their bytes cannot be told "
             "apart. Name the device of each network"
         )
 

@@ -66,7 +66,7 @@ class _Expansion:
             network: self._interfaces(role, network, entry, f"{place}.interfaces.{network}", len(names))
             for network, entry in section.interfaces.items()
         }
-        if not all(len(column) == len(names) for column in columns.values()) or len(logins) != len(names):
+        if any(len(column) != len(names) for column in columns.values()) or len(logins) != len(names):
             return []
         return [
             Host(

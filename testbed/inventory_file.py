@@ -5,6 +5,7 @@ Relative paths are relative to the file; `~` is the reader's home.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,7 +46,8 @@ def parse_inventory(text: str, path: Path) -> Inventory:
     try:
         written = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        second = " A testbed has one server: others are [[nodes]]." if "('server',)" in str(error) else ""
+        several = len(re.findall(r"^\s*\[{1,2}\s*server\s*\]", text, re.MULTILINE)) > 1 or "[[server]]" in text
+        second = " A testbed has one server: others are [[nodes]]." if several else ""
         raise InventoryError(f"{path}: not TOML: {error}. Correct that line.{second}") from error
     _refuse(path, shape_mistakes(written))
     try:

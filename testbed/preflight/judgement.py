@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from testbed.inventory import Host, Inventory
+from testbed.inventory_words import MANAGEMENT
 from testbed.preflight.facts import HostFacts, Looked
 
 WALL_OFF_NS = 50_000_000  # a campaign's times do not rest on wall clocks, but its logs, captures and TLS do
@@ -247,6 +248,8 @@ def _congestion(inventory: Inventory, host: Host, facts: HostFacts, known: Known
 def _reach(inventory: Inventory, host: Host, facts: HostFacts, _known: Known) -> Iterator[Finding]:
     """The SuperLink's port, on each network, by that network's device."""
     for network, dial in facts.dials.items():
+        if network == MANAGEMENT:
+            continue
         interface = host.interfaces[network]
         address = inventory.server_addresses[network]
         device = facts.devices.get(interface.device)
@@ -288,6 +291,19 @@ def _by_route(inventory: Inventory, host: Host, _facts: HostFacts, _known: Known
         )
 
 
+def _reached_by_management(inventory: Inventory, host: Host, _facts: HostFacts, known: Known) -> Iterator[Finding]:
+    if host.name != inventory.server.name:
+        return
+    dials = {name: facts.dials[MANAGEMENT] for name, facts in known.items() if MANAGEMENT in facts.dials}
+    if any(dial.problem is None for dial in dials.values()):
+        yield Finding(
+            host=host.name,
+            severity="info",
+            fact="the SuperLink's port is reached over the management network too",
+            next_step="Nothing: nodes dial the measured networks. To be sure, close the port there with a firewall.",
+        )
+
+
 def _modem(_inventory: Inventory, host: Host, facts: HostFacts, _known: Known) -> Iterator[Finding]:
     if facts.modem is None or "5g" not in host.interfaces or facts.modem.technologies == (MODERN,):
         return
@@ -309,6 +325,7 @@ RULES: Sequence[Rule] = (
     _devices,
     _reach,
     _by_route,
+    _reached_by_management,
     _congestion,
     _modem,
 )

@@ -88,7 +88,7 @@ interfaces = { wifi = "198.51.100.11" }
         (LAB.replace("pi[1-3]", "server", 1), "wifi", ["'pi[1-3].lab': is a range of 3 beside 1 by name"]),
         (LAB.replace('"198.51.100.11"', '"198.51.100.1"'), "wifi", ["198.51.100.1 is used twice", "Give each"]),
         (LAB.replace("known_hosts =", "knwn_hosts ="), "wifi", ["knwn_hosts", "Did you mean known_hosts?"]),
-        ("name = ", "wifi", ["lab.toml", "not TOML", "line 1"]),
+        ("name = \n[server]", "wifi", ["lab.toml", "not TOML", "line 1"]),
     ],
 )
 def test_a_wrong_inventory_is_refused(

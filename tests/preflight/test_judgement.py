@@ -165,6 +165,14 @@ def test_a_server_with_one_address_is_told_of_once() -> None:
     assert (found.severity, "one address on ethernet and 5g" in found.fact) == ("info", True)
 
 
+def test_a_port_that_management_reaches_too_is_told_of_the_server_once() -> None:
+    reached = {"device": "eth9", "seen_as": "192.0.2.9", "problem": None}
+    (found,) = findings("pi1", dials={**facts("pi1")["dials"], "management": reached})
+    assert (found.host, found.severity) == ("server", "info")
+    refused = {**reached, "seen_as": None, "problem": "Connection refused"}
+    assert findings("pi1", dials={**facts("pi1")["dials"], "management": refused}) == []
+
+
 def test_a_wall_clock_within_its_limit_is_no_finding() -> None:
     assert findings(wall_ns=2 * 10**18 + 50 * MS) == []
     assert findings(wall_ns=2 * 10**18 + 52 * MS) != []
