@@ -59,12 +59,15 @@ def _interfaces(inventory: Inventory) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """One place in which an address is written. `port` is of a login: forwarded ports share an address."""
+    """One place in which an address is written. `port` is of a login: forwarded ports share an address.
+
+    `may_repeat`: the server may have it on several networks, told apart by `testbed.pinning`, which knows IPv4 alone.
+    """
 
     host: str
     network: str
     port: int | None
-    of_server: bool = False
+    may_repeat: bool = False
 
     def __str__(self) -> str:
         return f"{self.host}'s " + ("for management" if self.network == MANAGEMENT else f"on {self.network}")
@@ -87,10 +90,10 @@ def _addresses(inventory: Inventory) -> Iterator[str]:
 
 
 def _uses(host: Host) -> Iterator[tuple[str, _Use]]:
-    is_server = host.role == "server"
-    yield host.management.address, _Use(host.name, MANAGEMENT, host.management.port, is_server)
+    yield host.management.address, _Use(host.name, MANAGEMENT, host.management.port)
     for network, interface in host.interfaces.items():
-        yield str(interface.address), _Use(host.name, network, None, is_server)
+        may_repeat = host.role == "server" and interface.address.version == 4
+        yield str(interface.address), _Use(host.name, network, None, may_repeat)
 
 
 def _clash(uses: list[_Use]) -> tuple[_Use, _Use] | None:
@@ -107,7 +110,7 @@ def _is_clash(one: _Use, other: _Use) -> bool:
         return one.port == other.port
     if MANAGEMENT in {one.network, other.network}:
         return one.host != other.host  # a host may be logged in to over a measured network: a verdict says so
-    return not (one.of_server and other.of_server)  # then a host route on the node says by which network: pinning
+    return not (one.may_repeat and other.may_repeat)
 
 
 def _devices(inventory: Inventory) -> Iterator[str]:

@@ -37,6 +37,8 @@ from testbed.shell import Shell
 TABLE = "7710"
 PREFERENCE = "710"  # before the source rules that a host with several interfaces has, after the local table's
 COMMAND_S = 20.0
+IP = ("ip", "-4")
+UNBOUND = "0.0.0.0/32"  # IPv6 has no rule for sockets without an address (net/ipv6/fib6_rules.c, fib6_rule_match)
 
 
 class PinningError(FedprobeError):
@@ -57,11 +59,6 @@ class Pin:
         """The node's."""
         return self.node
 
-    @property
-    def family(self) -> str:
-        """ip's option for the version of the server's address."""
-        return "-6" if ":" in self.server else "-4"
-
 
 def pins_of(inventory: Inventory, networks: Iterable[tuple[Host, NetworkName]]) -> list[Pin]:
     """What has to be pinned by route for nodes to use these networks; none where the address dialled decides."""
@@ -79,15 +76,12 @@ def pins_of(inventory: Inventory, networks: Iterable[tuple[Host, NetworkName]]) 
 
 def commands(pin: Pin) -> list[list[str]]:
     """What is run on the node, as root, in this order. Pure."""
-    ip = ["ip", pin.family]
-    width = "128" if pin.family == "-6" else "32"
-    server, own = f"{pin.server}/{width}", str(pin.interface.address)
-    unbound = "::/128" if pin.family == "-6" else "0.0.0.0/32"
+    server, own = f"{pin.server}/32", str(pin.interface.address)
     through = ["via", str(pin.interface.gateway)] if pin.interface.gateway else []
-    route = [*ip, "route", "add", server, *through, "dev", pin.interface.device, "src", own, "table", TABLE]
+    route = [*IP, "route", "add", server, *through, "dev", pin.interface.device, "src", own, "table", TABLE]
     rules = [
-        [*ip, "rule", "add", "from", source, "to", server, "lookup", TABLE, "pref", PREFERENCE]
-        for source in (own, unbound)
+        [*IP, "rule", "add", "from", source, "to", server, "lookup", TABLE, "pref", PREFERENCE]
+        for source in (own, UNBOUND)
     ]
     return [route, *rules]
 
@@ -125,7 +119,7 @@ class Pins:
         if not (self._applied and self._pins):
             return []
         self._applied = False
-        failed = on_every_host(self._pins, lambda pin: release(self._sessions[pin.node], pin)).errors
+        failed = on_every_host(self._pins, lambda pin: release(self._sessions[pin.node])).errors
         return [
             f"{name}: the pinning by route is not undone: {error} On that host: sudo ip rule del table {TABLE} "
             f"(until there is none), sudo ip route flush table {TABLE}"
@@ -134,7 +128,7 @@ class Pins:
 
     def _apply_one(self, pin: Pin) -> None:
         shell = self._sessions[pin.node]
-        release(shell, pin)
+        release(shell)
         for command in commands(pin):
             shell.check(command, timeout_s=COMMAND_S, env=SEARCH_PATH, sudo=True)
         found = route_of(shell, pin.server)
@@ -146,18 +140,17 @@ class Pins:
             )
 
 
-def release(shell: Shell, pin: Pin) -> None:
+def release(shell: Shell) -> None:
     """Take back the rules and the route of this module, whichever are there. Raises RemoteError."""
-    ip = ["ip", pin.family]
-    for rule in _rules(shell, ip):
-        command = [*ip, "rule", "del", "pref", str(rule["priority"]), "table", TABLE]
+    for rule in _rules(shell):
+        command = [*IP, "rule", "del", "pref", str(rule["priority"]), "table", TABLE]
         shell.check(command, timeout_s=COMMAND_S, env=SEARCH_PATH, sudo=True)
-    if _has_routes(shell, ip):
-        shell.check([*ip, "route", "flush", "table", TABLE], timeout_s=COMMAND_S, env=SEARCH_PATH, sudo=True)
+    if _has_routes(shell):
+        shell.check([*IP, "route", "flush", "table", TABLE], timeout_s=COMMAND_S, env=SEARCH_PATH, sudo=True)
 
 
-def _rules(shell: Shell, ip: Sequence[str]) -> list[dict[str, Any]]:
-    text = shell.check([*ip, "-j", "rule", "show"], timeout_s=COMMAND_S, env=SEARCH_PATH).text
+def _rules(shell: Shell) -> list[dict[str, Any]]:
+    text = shell.check([*IP, "-j", "rule", "show"], timeout_s=COMMAND_S, env=SEARCH_PATH).text
     try:
         found = json.loads(text or "[]")
     except ValueError as error:
@@ -167,7 +160,7 @@ def _rules(shell: Shell, ip: Sequence[str]) -> list[dict[str, Any]]:
     return [rule for rule in found if str(rule.get("table")) == TABLE]
 
 
-def _has_routes(shell: Shell, ip: Sequence[str]) -> bool:
+def _has_routes(shell: Shell) -> bool:
     """A table that never had a route is an error to newer kernels, and empty to older ones."""
-    shown = shell.run([*ip, "route", "show", "table", TABLE], timeout_s=COMMAND_S, env=SEARCH_PATH)
+    shown = shell.run([*IP, "route", "show", "table", TABLE], timeout_s=COMMAND_S, env=SEARCH_PATH)
     return shown.status == 0 and bool(shown.text.strip())

@@ -307,6 +307,11 @@ def test_the_server_alone_may_have_one_address_on_several_networks() -> None:
         parse_inventory(LAB.replace(*ONE_ADDRESS).replace("198.51.100.30", "192.0.2.1"), Path("lab.toml"))
 
 
+def test_one_ipv6_address_on_several_networks_is_refused_for_want_of_a_way_to_pin_it() -> None:
+    said = refused(ONE_ADDRESS[0], ONE_ADDRESS[1].replace("192.0.2.1", "2001:db8::1"))
+    assert "2001:db8::1 is in two networks: it is server's on ethernet and server's on 5g" in said
+
+
 def test_gateways_are_of_a_network_or_of_one_node() -> None:
     text = LAB.replace("[jump_hosts.gate]", '[defaults.gateways]\n5g = "198.51.100.254"\n\n[jump_hosts.gate]')
     lab = parse_inventory(
