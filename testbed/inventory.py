@@ -6,6 +6,7 @@ Here every host says all of itself. In a file defaults and ranges keep fifty Pis
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -55,10 +56,14 @@ class Management(Account):
 
 
 class Interface(Strict):
-    """A host's interface on one measured network."""
+    """A host's interface on one measured network.
+
+    `gateway` is what the host route of `testbed.pinning` leads through; None: the server is on the link itself.
+    """
 
     device: Text
     address: IPvAnyAddress
+    gateway: IPvAnyAddress | None = None
 
 
 class Host(Strict):
@@ -143,6 +148,15 @@ class Inventory(Strict):
     def server_addresses(self) -> dict[NetworkName, str]:
         """What a node dials on each network."""
         return {network: str(one.address) for network, one in self.server.interfaces.items()}
+
+    @property
+    def networks_by_route(self) -> tuple[NetworkName, ...]:
+        """The networks on which the server has the address that it has on another one too.
+
+        There a host route on the node, not the address that it dials, decides which way its bytes go.
+        """
+        times = Counter(one.address for one in self.server.interfaces.values())
+        return tuple(network for network, one in self.server.interfaces.items() if times[one.address] > 1)
 
     @property
     def controller_namespace(self) -> str | None:
