@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.load import Records, SegmentRecords
-from instrument.records import Model, Rpc, Sample, Serve
+from instrument.records import Model, Rpc, Sample, Segment, Serve
+from testbed.inventory import Security
 from testbed.paths import NodePath, Payload, astray, counters_text
 
 COUNTED_OVER_PAYLOAD = 0.10  # headers and acknowledgements of full frames are 7 to 8 %
@@ -39,10 +40,14 @@ class Devices:
     shared: Collection[str] = ()
 
 
-def all_checks(records: Records, devices: Sequence[Devices], server_side: Iterable[str]) -> list[Check]:
+def all_checks(
+    records: Records, devices: Sequence[Devices], server_side: Iterable[str], *, security: Security = "none"
+) -> list[Check]:
     """Every check of one trial. `server_side` are the addresses that nodes of the dialled network may have."""
     checks = [_counters(records, device) for device in devices]
     checks += [_silence(records, device) for device in devices]
+    if security != "none":
+        checks.append(_secured(records, security))
     return [*checks, _peers(records, set(server_side)), _spools(records), _models(records)]
 
 
@@ -153,6 +158,29 @@ def _peers(records: Records, allowed: set[str]) -> Check:
     strangers = {peer: count for peer, count in seen.items() if peer not in allowed}
     detail = ", ".join(f"{peer} {count} requests" for peer, count in sorted(seen.items())) or "no request"
     return Check(name="server: peers", passed=bool(seen) and not strangers, detail=detail)
+
+
+def _secured(records: Records, security: Security) -> Check:
+    """What the processes themselves say that they were told, which their headers hold."""
+    headers = [segment.header for segment in records.segments]
+    superlinks = [one for one in headers if one.role == "flower-superlink"]
+    supernodes = [one for one in headers if one.role == "flower-supernode"]
+    asked = {"TLS": ("--ssl-certfile", "--root-certificates")}
+    if security == "tls+supernode-auth":
+        asked["SuperNode authentication"] = ("--enable-supernode-auth", "--auth-supernode-private-key")
+    without = [
+        f"{one.role} on {one.host} without {what}"
+        for what, (of_superlink, of_supernode) in asked.items()
+        for option, group in ((of_superlink, superlinks), (of_supernode, supernodes))
+        for one in group
+        if not _was_told(one, option)
+    ]
+    detail = ", ".join(without) or f"{' and '.join(asked)}: {len(superlinks)} SuperLink, {len(supernodes)} SuperNodes"
+    return Check(name="security", passed=bool(superlinks and supernodes) and not without, detail=detail)
+
+
+def _was_told(header: Segment, option: str) -> bool:
+    return option in header.argv and "--insecure" not in header.argv
 
 
 def _spools(records: Records) -> Check:

@@ -5,6 +5,7 @@
     │   ├── ProfileError                  a link profile that cannot be meant
     │   └── InventoryError                an inventory that cannot be meant
     ├── MissingCapabilityError   exit 1   a program, a kernel feature or a privilege is absent
+    │   └── NeedsRootError                root is: an ordinary user may be root in namespaces of his own
     ├── EmulationError           exit 1   the kernel did not do what was asked
     ├── OwnershipError           exit 1   the testbed belongs to somebody else
     └── RemoteError              exit 1   a host could not be reached or refused
@@ -44,6 +45,10 @@ class InventoryError(UsageError):
 
 class MissingCapabilityError(FedprobeError):
     """This machine lacks a program, a kernel feature or a privilege."""
+
+
+class NeedsRootError(MissingCapabilityError):
+    """This command is root's; `testbed.emulation.rootless` may run it again where the user is root."""
 
 
 class EmulationError(FedprobeError):

@@ -25,6 +25,7 @@ Text = Annotated[str, Field(min_length=1)]
 Role = Literal["server", "node"]
 Kind = Literal["emulated", "real"]
 Clock = Literal["own", "shared"]
+Security = Literal["none", "tls", "tls+supernode-auth"]
 
 
 class Strict(BaseModel):
@@ -115,15 +116,20 @@ class Emulator(Strict):
     profile_file: Path
     congestion_control: Text  # of the kernel: all hosts share it
     networks: dict[NetworkName, EmulatedNetwork]
+    rootless: bool = False  # made by an ordinary user: nothing there has real-time priority
     monotonic_offset_s: dict[str, int] = {}  # host -> offset of its clock; empty: no time namespaces here
 
 
 class Inventory(Strict):
-    """A testbed. `clock` is "shared" where all hosts read one wall clock: then chrony has nothing to do there."""
+    """A testbed. `clock` is "shared" where all hosts read one wall clock: then chrony has nothing to do there.
+
+    `security` is what SuperLink and SuperNodes ask of each other.
+    """
 
     name: Text
     kind: Kind
     clock: Clock
+    security: Security = "none"
     known_hosts: Path
     controller: Controller = Controller()
     hosts: tuple[Host, ...]

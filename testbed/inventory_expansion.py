@@ -35,6 +35,7 @@ def expanded(document: Document, folder: Path) -> tuple[Inventory | None, list[s
         name=document.name,
         kind=document.kind,
         clock=document.clock,
+        security=document.security,
         known_hosts=known_hosts,
         controller=document.controller,
         hosts=tuple(hosts),

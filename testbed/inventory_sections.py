@@ -7,7 +7,19 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from testbed.inventory import Clock, Controller, Emulator, HostAddress, Kind, Label, NetworkName, Port, Strict, Text
+from testbed.inventory import (
+    Clock,
+    Controller,
+    Emulator,
+    HostAddress,
+    Kind,
+    Label,
+    NetworkName,
+    Port,
+    Security,
+    Strict,
+    Text,
+)
 from testbed.inventory_words import device_place, network_address
 
 DevicePlace = Annotated[str, AfterValidator(device_place)]
@@ -85,6 +97,7 @@ class Document(Strict):
     name: Text
     kind: Kind = "real"
     clock: Clock = "own"
+    security: Security = "none"
     known_hosts: Path
     defaults: Defaults = Defaults()
     jump_hosts: dict[Label, JumpSection] = Field(default_factory=dict)

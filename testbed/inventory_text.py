@@ -37,6 +37,7 @@ def _document(inventory: Inventory) -> dict[str, Any]:
         "name": inventory.name,
         "kind": inventory.kind,
         "clock": inventory.clock,
+        "security": inventory.security,
         "known_hosts": str(inventory.known_hosts),
         "defaults": {**common, "devices": devices or None},
         "jump_hosts": jumps or None,

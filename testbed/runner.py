@@ -67,7 +67,7 @@ def prepare(campaign_file: Path) -> Prepared:
 
 def check_machine(prepared: Prepared) -> None:
     """Raises MissingCapabilityError, before a folder is made, where this machine cannot carry the campaign."""
-    if prepared.inventory is None:
+    if prepared.inventory is None or prepared.inventory.emulator:
         require_emulation()
         if prepared.campaign.collect.capture:
             require_programs(["tcpdump"], "capturing packets (collect.capture)")

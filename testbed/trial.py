@@ -78,7 +78,6 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
         nodes=nodes,
         polling=planned.polling,
         networks=planned.networks,
-        tls=planned.tls,
     )
     folder.enter("starting", **asked(setting, planned))
     reason, interrupted = "", False
@@ -119,7 +118,7 @@ def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
             "collectors": list(campaign.collect.collectors),
             "polling": planned.polling,
             "networks": dict(planned.networks),
-            "tls": planned.tls,
+            "security": setting.inventory.security,
             "clock": setting.inventory.clock,
             "management_on": _management_on(setting),
             "fast_waits_s": FAST_WAIT_S if planned.polling == "fast" else None,
@@ -155,6 +154,9 @@ def _measure(setting: Setting, deployment: Deployment, folder: TrialFolder, done
     follower = Follower(deployment, lambda state: setting.progress.rounds_done(done_before + state.round))
     setting.progress.doing(f"{deployment.trial}: starting Flower on {len(deployment.nodes)} nodes, collectors")
     deployment.start_superlink()
+    deployment.register_supernodes()
+    if deployment.registered:
+        folder.add(registered_nodes=dict(deployment.registered))
     deployment.start_supernodes()
     deployment.start_collectors()
     follower.wait_registered(len(deployment.nodes))
@@ -198,7 +200,11 @@ def _emulator_facts(setting: Setting, interface: str, before: Mapping[str, laten
     if emulator is None:
         return {}
     network = emulator.networks[interface]
-    facts: dict[str, Any] = {"kind": network.delay_element, "congestion_control": emulator.congestion_control}
+    facts: dict[str, Any] = {
+        "kind": network.delay_element,
+        "congestion_control": emulator.congestion_control,
+        "rootless": emulator.rootless,
+    }
     if interface not in before:
         return facts
     after = delayer_snapshots(setting.inventory)[interface]
@@ -236,7 +242,9 @@ def _keep(setting: Setting, deployment: Deployment, folder: TrialFolder, watch: 
         ways = watch.paths(checks.peers(records))
         payloads = {way.node: checks.payload_of(records, way.node) for way in ways}
         wrong_way = paths.reason(ways, payloads)
-        found = checks.all_checks(records, _devices(deployment), _dialled(deployment))
+        found = checks.all_checks(
+            records, _devices(deployment), _dialled(deployment), security=setting.inventory.security
+        )
         facts = {
             "settings": {**folder.facts["settings"], **_conditions(setting, records)},
             "checks": checks.as_documents([*found, *checks.path_checks(ways, payloads)]),

@@ -48,16 +48,24 @@ def _up(options: argparse.Namespace) -> int:
         inventory = lifecycle.up(options.nodes, profiles=profiles, held=True, seed=options.seed)
     made = next(one for one in lifecycle.status() if one.testbed_id == inventory.name)
     hosts = ", ".join(f"{host.name} {host.management.address}" for host in inventory.hosts)
-    print(f"testbed {inventory.name}: {hosts}")
+    is_rootless = inventory.emulator is not None and inventory.emulator.rootless
+    without_root = " (without root: nothing has real-time priority)" if is_rootless else ""
+    print(f"testbed {inventory.name}{without_root}: {hosts}")
     print(f"inventory: {made.inventory}")
     return 0
 
 
 def _status(_options: argparse.Namespace) -> int:
-    from testbed.emulation import lifecycle
+    from testbed.capabilities import require_root
+    from testbed.emulation import lifecycle, rootless
 
+    if rootless.holds_a_testbed():
+        require_root("your testbed")
     found = lifecycle.status()
     for one in found:
+        if one.owner is None and not one.abandoned:
+            print(f"{one.testbed_id}  of another user")
+            continue
         state = "left behind: the next `up` removes it" if one.abandoned else "in use" if one.alive else "held"
         owner = f"`{' '.join(one.owner.command)}` in {one.owner.prefix}" if one.owner else "nobody known"
         print(f"{one.testbed_id}  {state}  {owner}  {one.inventory or 'not built to the end'}")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from instrument.clock import SystemClock, sleep_s
-from testbed.emulation import hosts, keys, links, namespaces, ownership, processes, programs, tc
+from testbed.emulation import hosts, keys, links, namespaces, ownership, processes, programs, rootless, tc
 from testbed.emulation.addresses import (
     CONTROLLER_ADDRESS,
     MANAGEMENT_DEVICE,
@@ -48,11 +48,18 @@ def build(site: Site) -> Inventory:
     """Build everything; returns when every host answers. Raises EmulationError, leaving what was built."""
     (site.folder / _PROFILE_FILE).write_text(site.profiles.text, encoding="utf-8")
     time_namespaces = hosts.kernel_has_time_namespaces()
-    plans = hosts.host_plans(site.shape, site.folder, site.seed, time_namespaces=time_namespaces)
+    plans = hosts.host_plans(
+        site.shape, site.folder, site.seed, time_namespaces=time_namespaces, rootless=rootless.is_rootless()
+    )
     _write_host_files(plans, site.folder)
+    # an ordinary user's hosts make their networks themselves, else they could change nothing there
+    own_networks = [plan for plan in plans if plan.rootless]
+    for plan in own_networks:
+        hosts.start(plan, site.shape.testbed_id)
     links.build(site.shape)
     for plan in plans:
-        hosts.start(plan, site.shape.testbed_id)
+        if plan not in own_networks:
+            hosts.start(plan, site.shape.testbed_id)
     networks = _shape_all(site)
     for name, network in networks.items():
         _wait_for_delayer(name, network)
@@ -130,6 +137,7 @@ def _inventory(site: Site, plans: Sequence[HostPlan], networks: Mapping[str, Emu
             seed=site.seed,
             profile_file=site.folder / _PROFILE_FILE,
             congestion_control=_CONGESTION_CONTROL.read_text(encoding="ascii").strip(),
+            rootless=rootless.is_rootless(),
             networks=dict(networks),
             monotonic_offset_s={name: one for name, one in offsets_s.items() if one is not None},
         ),
@@ -147,6 +155,7 @@ def _host(site: Site, plan: HostPlan) -> Host:
         management=Management(
             address=plan.address,
             port=hosts.SSH_PORT,
+            user=plan.user,
             key=site.folder / _CONTROLLER_KEY,
             device=MANAGEMENT_DEVICE,
         ),

@@ -197,6 +197,12 @@ def test_a_home_is_the_readers(monkeypatch: pytest.MonkeyPatch) -> None:
         ('name = "lab"', 'name = "lab"\nkind = "emulated"', ["no [emulator]", 'Write clock = "shared"']),
         ('name = "lab"', 'name = "lab"\nkind = "lab"', ["kind = 'lab' is not known. Expected one of"]),
         ('name = "lab"', 'name = "lab"\nclock = "share"', ["clock = 'share' is not known. Did you mean shared?"]),
+        ('name = "lab"', 'name = "lab"\nsecurity = "TLS"', ["security = 'TLS' is not known."]),
+        (
+            'key = "keys/pi"',
+            'key = "keys/pi"\nenvironment = { API_TOKEN = 271828 }',
+            ["defaults.environment.API_TOKEN: must be a valid string"],
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_named(old: str, new: str, expected: list[str]) -> None:

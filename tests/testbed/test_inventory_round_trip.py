@@ -69,6 +69,7 @@ def inventories(draw: st.DrawFn) -> Inventory:
         name=draw(TEXTS),
         kind="emulated" if emulated else "real",
         clock="shared" if emulated else draw(st.sampled_from(["own", "shared"])),
+        security=draw(st.sampled_from(["none", "tls", "tls+supernode-auth"])),
         known_hosts=draw(PATHS),
         controller=Controller(name=draw(LABELS), management=draw(st.sampled_from(["c.lab", None]))),
         hosts=tuple(host(number) for number in range(len(hosts))),
