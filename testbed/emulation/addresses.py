@@ -103,16 +103,27 @@ class Topology:
     testbed_id: str
     nodes: int
     networks: tuple[Network, ...]
+    background: bool = False  # one client more, which only sends in the background and is no host
 
     @property
     def hosts(self) -> tuple[str, ...]:
         """Host names: the server first, then pi1, pi2, …"""
-        return (SERVER, *(node_name(node) for node in self.node_numbers))
+        return (SERVER, *(node_name(node) for node in range(1, self.nodes + 1)))
 
     @property
-    def node_numbers(self) -> range:
-        """1 … nodes."""
-        return range(1, self.nodes + 1)
+    def clients(self) -> int:
+        """How many share each network: the nodes, and the background sender."""
+        return self.nodes + self.background
+
+    @property
+    def client_numbers(self) -> range:
+        """1 … clients; the background sender is the last."""
+        return range(1, self.clients + 1)
+
+    @property
+    def linked(self) -> tuple[str, ...]:
+        """All that have links: the hosts, and the background sender."""
+        return (SERVER, *(node_name(client) for client in self.client_numbers))
 
     def namespace(self, part: str) -> str:
         """Name of the network namespace of a host, of a network's router or of the management bridge."""
@@ -130,15 +141,15 @@ class Topology:
     @property
     def namespaces(self) -> tuple[str, ...]:
         """All namespaces of the testbed."""
-        hosts = (self.namespace(host) for host in self.hosts)
-        return (self.management, *hosts, *(self.router(network) for network in self.networks))
+        ends = (self.namespace(one) for one in self.linked)
+        return (self.management, *ends, *(self.router(network) for network in self.networks))
 
 
-def topology(testbed_id: str, nodes: int, networks: Sequence[str]) -> Topology:
+def topology(testbed_id: str, nodes: int, networks: Sequence[str], *, background: bool = False) -> Topology:
     """Check and name what was asked. Raises UsageError."""
-    if not 1 <= nodes <= MAX_NODES:
+    if not 1 <= nodes <= MAX_NODES - background:
         raise UsageError(
-            f"nodes = {nodes}: an emulated testbed has 1 to {MAX_NODES} nodes: each "
+            f"nodes = {nodes}: an emulated testbed has 1 to {MAX_NODES - background} nodes{_beside(background)}: each "
             "network is a /24 of addresses. Ask for fewer."
         )
     unknown = [name for name in networks if not is_network_name(name)]
@@ -147,7 +158,11 @@ def topology(testbed_id: str, nodes: int, networks: Sequence[str]) -> Topology:
             f"networks = {list(networks)}: expected each of {', '.join(NETWORKS)} at most once and at least one, "
             "or one of these with -SUFFIX. Correct the list."
         )
-    return Topology(testbed_id, nodes, tuple(networks_named(networks).values()))
+    return Topology(testbed_id, nodes, tuple(networks_named(networks).values()), background)
+
+
+def _beside(background: bool) -> str:
+    return " beside a background sender" if background else ""
 
 
 def namespace_prefix(testbed_id: str) -> str:
