@@ -58,9 +58,9 @@ class BackgroundKeys(_Strict):
 class Testbed(_Strict):
     """Where it runs: the emulated testbed, or the hosts of an inventory file.
 
-    All but `kind` and `inventory` is the emulated testbed's: `profiles` names shipped ones or a file, `pi_cpu` is what
-    each node gets of one core, `trace` has one CSV for a network, or the downlink's and the uplink's Mahimahi trace.
-    Files are relative to the campaign file.
+    All but `kind` and `inventory` is the emulated testbed's: `profiles` names shipped ones or a file, `pi_cpu` is
+    what each node gets of one core, `trace` has one CSV for a network, or the downlink's and the uplink's Mahimahi
+    trace. Files are relative to the campaign file.
     """
 
     kind: Literal["emulated", "inventory"] = "emulated"

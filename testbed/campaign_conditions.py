@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from testbed.campaign import Campaign
+from testbed.campaign import BackgroundKeys, Campaign
 from testbed.emulation.conditions import Background, Conditions
 from testbed.emulation.profiles import Profiles, chosen_profiles, load_profiles
 
@@ -22,14 +22,18 @@ def conditions_of(campaign: Campaign, campaign_file: Path) -> Conditions:
         network: tuple(folder / Path(one).expanduser() for one in ((files,) if isinstance(files, str) else files))
         for network, files in asked.trace.items()
     }
-    background = asked.background
     return Conditions(
         pi_cpu_cores=asked.pi_cpu,
         traces=traces,
-        background=background
-        and Background(
-            network=background.network,
-            uplink_bit_per_s=background.uplink_bit_per_s,
-            downlink_bit_per_s=background.downlink_bit_per_s,
-        ),
+        background=_sender(asked.background),
+    )
+
+
+def _sender(asked: BackgroundKeys | None) -> Background | None:
+    if asked is None:
+        return None
+    return Background(
+        network=asked.network,
+        uplink_bit_per_s=asked.uplink_bit_per_s,
+        downlink_bit_per_s=asked.downlink_bit_per_s,
     )

@@ -28,8 +28,8 @@ def inventory_of(campaign: Campaign, campaign_file: Path) -> Inventory | None:
         return None
     if campaign.testbed.emulated_only:
         raise CampaignError(
-            f"{campaign_file}: {listed(campaign.testbed.emulated_only)}: real hosts and networks are as they are. Leave it out, "
-            'or write testbed.kind = "emulated".'
+            f"{campaign_file}: {listed(campaign.testbed.emulated_only)}: real hosts and networks are as they are. "
+            'Leave it out, or write testbed.kind = "emulated".'
         )
     if campaign.testbed.inventory is None:
         raise CampaignError(

@@ -53,10 +53,10 @@ def pi_like(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdic
         yield Verdict(
             severity="info",
             rule="pi_like",
-            finding=f"Pi-like processors in {count(len(found), 'trial')}: each node has {limit.get('cores')} of a core "
-            f"of this machine (cgroup {limit.get('cgroup')}), in slices of {limit.get('period_ms', 'some')} ms.",
-            next_step="Call these nodes Pi-like, never Pis: no share is known to equal one. A transfer may wait for a "
-            "slice; measure compute times on hardware.",
+            finding=f"Pi-like processors in {count(len(found), 'trial')}: each node has {limit.get('cores')} of a "
+            f"core of this machine (cgroup {limit.get('cgroup')}), in slices of {limit.get('period_ms', 'some')} ms.",
+            next_step="Call these nodes Pi-like, never Pis: no share is known to equal one. A transfer may "
+            "wait for a slice; measure compute times on hardware.",
         )
 
 
@@ -70,7 +70,7 @@ def background(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Ver
             rule="background",
             finding=f"a background sender in {count(len(found), 'trial')}: {_mbit(one.get('uplink_bit_per_s'))} up, "
             f"{_mbit(one.get('downlink_bit_per_s'))} down, as asked; what passed is in trial.json.",
-            next_step="Bounds are of the empty cell: transfers above them are congestion. Compare with a run without.",
+            next_step="Bounds are of the empty cell: what is above them is congestion. Compare with a run without.",
         )
 
 
@@ -83,7 +83,7 @@ def traced(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict
             severity="info",
             rule="traced",
             finding=f"rates followed a trace in {count(len(found), 'trial')} ({one.get('file')}, repeated after "
-            f"{one.get('period_s')} s), each trial from its beginning; every applied rate is in the trial's rates.csv.",
+            f"{one.get('period_s')} s), each trial from its beginning; every applied rate is in its rates.csv.",
             next_step="Read a transfer's time beside the rates that were applied then.",
         )
 

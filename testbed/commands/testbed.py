@@ -38,17 +38,26 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("--nodes", type=_positive, default=4, help="how many Pis (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the hosts' clock offsets and the links' noise")
     parser.add_argument(
-        "--profiles", default=DEFAULT_PROFILES, metavar="NAME", help="link profiles: shipped ones, or a .toml file (%(default)s)"
+        "--profiles",
+        default=DEFAULT_PROFILES,
+        metavar="NAME",
+        help="link profiles: shipped ones, or a .toml file (%(default)s)",
     )
     parser.add_argument(
         "--pi-cpu", type=float, metavar="SHARE", help="what each Pi gets of one core, 0.4 say: Pi-like, not a Pi's"
     )
     parser.add_argument(
-        "--trace", action="append", default=[], type=_trace, metavar="NETWORK=FILE[,FILE]",
+        "--trace",
+        action="append",
+        default=[],
+        type=_trace,
+        metavar="NETWORK=FILE[,FILE]",
         help="rates over time: a CSV, or the downlink's and the uplink's Mahimahi trace",
     )
     parser.add_argument(
-        "--background", type=_background, metavar="NETWORK=UP[,DOWN]",
+        "--background",
+        type=_background,
+        metavar="NETWORK=UP[,DOWN]",
         help="one more client that sends all the time, at these rates in bit/s",
     )
     parser.set_defaults(execute=execute)

@@ -149,8 +149,8 @@ def topology(testbed_id: str, nodes: int, networks: Sequence[str], *, background
     """Check and name what was asked. Raises UsageError."""
     if not 1 <= nodes <= MAX_NODES - background:
         raise UsageError(
-            f"nodes = {nodes}: an emulated testbed has 1 to {MAX_NODES - background} nodes{_beside(background)}: each "
-            "network is a /24 of addresses. Ask for fewer."
+            f"nodes = {nodes}: an emulated testbed has 1 to {MAX_NODES - background} nodes{_beside(background)}: "
+            "each network is a /24 of addresses. Ask for fewer."
         )
     unknown = [name for name in networks if not is_network_name(name)]
     if unknown or not networks or len(set(networks)) != len(networks):

@@ -3,8 +3,8 @@
     python -m testbed.emulation.background send 10.78.3.1 --bit-per-s 5000000 --count sent.json
     python -m testbed.emulation.background receive 10.78.3.1 --count received.json
 
-A datagram is a full frame of 1514 bytes, to the discard port (RFC 863), which nobody answers. Both write what they have
-counted twice a second. Standard library only.
+A datagram is a full frame of 1514 bytes, to the discard port (RFC 863), which nobody answers. Both write what they
+have counted twice a second. Standard library only.
 """
 
 from __future__ import annotations

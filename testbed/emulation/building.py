@@ -101,8 +101,8 @@ def _wait_for_delayer(name: str, network: EmulatedNetwork) -> None:
         network.histogram.exists,
         _log(network.histogram),
         what=f"the delayer of {name}",
-        next_step="It needs a kernel with NETLINK_QUEUE and XT_TARGET_NFQUEUE, or one with netem: install the kernel's "
-        "extra modules.",
+        next_step="It needs a kernel with NETLINK_QUEUE and XT_TARGET_NFQUEUE, or one with netem: install the "
+        "kernel's extra modules.",
     )
 
 

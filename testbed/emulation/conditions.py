@@ -1,4 +1,4 @@
-"""What an emulated testbed does beside its links, if asked: slow nodes, rates that follow a trace, a sender in the way."""
+"""What an emulated testbed does beside its links, if asked: slow nodes, rates by a trace, a sender in the way."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Conditions:
             link = _link(network, links, "a trace")
             if link.half_duplex_capacity_bit_per_s is not None:
                 raise UsageError(
-                    f"a trace for {network}: it is half-duplex, and a trace has a rate for each direction. Name a network "
-                    "whose profile has no half_duplex_capacity_bit_per_s."
+                    f"a trace for {network}: it is half-duplex, and a trace has a rate for each direction. Name a "
+                    "network whose profile has no half_duplex_capacity_bit_per_s."
                 )
             load_trace(files)
         if self.background is not None:

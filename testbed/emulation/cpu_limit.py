@@ -138,7 +138,9 @@ def _remove_group(group: Path) -> None:
                 group.rmdir()
             except OSError as error:
                 if clock.mono_ns() > deadline_ns:
-                    raise EmulationError(f"{group} cannot be removed: {error.strerror}. Try: rmdir {group}") from error
+                    raise EmulationError(
+                        f"{group} cannot be removed: {error.strerror}. Try: rmdir {group}"
+                    ) from error
                 sleep_s(_POLL_S)
 
 

@@ -32,9 +32,7 @@ def follow(site: Site, network: Network, element: DelayElement) -> FollowedTrace
         shutil.copyfile(path, copy)
     applied = site.folder / f"rates-{network.name}.csv"
     said = applied.with_suffix(".log")
-    shape = Shape(
-        link=site.profiles.links[network.name], network=network, nodes=site.shape.clients, element=element
-    )
+    shape = Shape(link=site.profiles.links[network.name], network=network, nodes=site.shape.clients, element=element)
     testbed_id = site.shape.testbed_id
     argv = command(shape, profiles=site.profile_file, log=applied, testbed_id=testbed_id, trace=kept)
     pid = spawn_module(argv, site.shape.router(network), testbed_id, said)
@@ -61,12 +59,14 @@ def restart_traces(inventory: Inventory) -> None:
         while not (rows := _rows(trace.log)) or int(rows[0].partition(",")[0]) < asked_ns:
             _require_alive(name, trace)
             if clock.mono_ns() > deadline_ns:
-                raise EmulationError(f"the trace of {name} does not begin anew. Run `fedprobe testbed down`, then up.")
+                raise EmulationError(
+                    f"the trace of {name} does not begin anew. Run `fedprobe testbed down`, then up."
+                )
             sleep_s(_POLL_S)
 
 
 def applied_rates(inventory: Inventory) -> dict[str, str]:
-    """Of each network with a trace, the rates applied since it began, as CSV. Raises EmulationError for a dead one."""
+    """Of each network with a trace, the rates applied since it began, as CSV. Raises EmulationError."""
     found = {}
     for name, trace in traces(inventory):
         _require_alive(name, trace)

@@ -1,4 +1,4 @@
-"""Makes the rates of one network follow a trace: changes its HTB classes every 100 ms. Runs in the router's namespace.
+"""Makes the rates of one network follow a trace: changes its HTB classes every 100 ms, inside its router.
 
     python -m testbed.emulation.rate_follower --network 5g --nodes 4 --element nfqueue --profiles FILE
         --log rates.csv TRACE.csv
@@ -18,15 +18,15 @@ from pathlib import Path
 from typing import TextIO, get_args
 
 from instrument.clock import SystemClock
-from testbed.emulation import programs, tc
+from testbed.emulation import tc
 from testbed.emulation.addresses import Network
 from testbed.emulation.profiles import DirectionProfile, LinkProfile, load_profiles
 from testbed.emulation.rate_trace import Course, RateTrace, load_trace
 from testbed.emulation.shaping import FRAME_BYTES, DelayElement, ShapedClass, shaping_plan
 
-STEP_S = 0.1
+STEP_NS = 100_000_000
 # a rate of 0 cannot be set, and below a frame a step a class would owe time when the rate rises again
-LEAST_BIT_PER_S = round(FRAME_BYTES * 8 / STEP_S)
+LEAST_BIT_PER_S = round(FRAME_BYTES * 8 * 1e9 / STEP_NS)
 LOG_HEADER = "mono_ns,trace_s,downlink_bit_per_s,uplink_bit_per_s"
 _SIGNALS = {signal.SIGHUP, signal.SIGTERM, signal.SIGINT}
 
@@ -59,7 +59,7 @@ def rates_of_step(trace: RateTrace, step: int) -> tuple[int, int]:
     """Downlink and uplink in bit/s for a step of 100 ms, counted from 0."""
 
     def rate(course: Course) -> int:
-        return max(LEAST_BIT_PER_S, round(course.mean_bit_per_s(step * STEP_S, (step + 1) * STEP_S)))
+        return max(LEAST_BIT_PER_S, round(course.mean_bit_per_s(step * STEP_NS, (step + 1) * STEP_NS)))
 
     return rate(trace.downlink), rate(trace.uplink)
 
@@ -77,10 +77,10 @@ def follow(shape: Shape, trace: RateTrace, log: TextIO, testbed_id: str) -> None
             classes = shape.classes(*rates)
             if step == 0 or classes != before:
                 tc.change(classes, before, testbed_id)
-                log.write(f"{clock.mono_ns()},{step * STEP_S:.1f},{rates[0]},{rates[1]}\n")
+                log.write(f"{clock.mono_ns()},{step * STEP_NS / 1e9:.1f},{rates[0]},{rates[1]}\n")
                 log.flush()
             before, step = classes, step + 1
-            received = _wait_until(begin_ns + round(step * STEP_S * 1e9), clock)
+            received = _wait_until(begin_ns + step * STEP_NS, clock)
         if received != signal.SIGHUP:
             return
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import csv
 import math
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 from testbed.emulation.shaping import FRAME_BYTES
@@ -31,36 +31,35 @@ class TraceError(UsageError):
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What one direction has carried by a time: bits at points in seconds, the first 0, straight lines or steps.
+    """What one direction has carried by a time: bits at points in ns; the last point is the period's end.
 
     `stepped`: bits arrive at their point at once, as deliveries do; else evenly from the point before.
     """
 
-    times_s: Sequence[float]
+    times_ns: Sequence[int]
     bits: Sequence[float]
     stepped: bool
 
     @property
-    def period_s(self) -> float:
+    def period_ns(self) -> int:
         """After so long it begins again."""
-        return self.times_s[-1]
+        return self.times_ns[-1]
 
-    def mean_bit_per_s(self, begin_s: float, end_s: float) -> float:
-        """The mean rate between two moments after the beginning."""
-        return (self._carried(end_s) - self._carried(begin_s)) / (end_s - begin_s)
+    def mean_bit_per_s(self, begin_ns: int, end_ns: int) -> float:
+        """The mean rate from one moment after the beginning up to another."""
+        return (self._carried(end_ns) - self._carried(begin_ns)) * 1e9 / (end_ns - begin_ns)
 
-    def _carried(self, moment_s: float) -> float:
-        rounds = math.floor(moment_s / self.period_s)
-        within_s = moment_s - rounds * self.period_s
-        return rounds * self.bits[-1] + self._carried_in_period(within_s)
+    def _carried(self, moment_ns: int) -> float:
+        rounds, within_ns = divmod(moment_ns, self.period_ns)
+        return rounds * self.bits[-1] + self._carried_in_period(within_ns)
 
-    def _carried_in_period(self, moment_s: float) -> float:
-        after = bisect_right(self.times_s, moment_s)
+    def _carried_in_period(self, moment_ns: int) -> float:
+        after = bisect_left(self.times_ns, moment_ns)
         if after == 0:
             return 0.0
-        if self.stepped or after == len(self.times_s):
+        if self.stepped:
             return self.bits[after - 1]
-        share = (moment_s - self.times_s[after - 1]) / (self.times_s[after] - self.times_s[after - 1])
+        share = (moment_ns - self.times_ns[after - 1]) / (self.times_ns[after] - self.times_ns[after - 1])
         return self.bits[after - 1] + share * (self.bits[after] - self.bits[after - 1])
 
 
@@ -74,7 +73,7 @@ class RateTrace:
     @property
     def period_s(self) -> float:
         """The longer of both periods."""
-        return max(self.downlink.period_s, self.uplink.period_s)
+        return max(self.downlink.period_ns, self.uplink.period_ns) / 1e9
 
 
 def load_trace(files: Sequence[Path]) -> RateTrace:
@@ -90,14 +89,15 @@ def load_trace(files: Sequence[Path]) -> RateTrace:
 
 def parse_csv(text: str, source: Path) -> RateTrace:
     """A CSV of rates. Raises TraceError."""
-    rows = list(csv.DictReader(text.splitlines()))
-    if not rows or tuple(rows[0]) != COLUMNS:
+    reader = csv.DictReader(text.splitlines())
+    rows = list(reader)
+    if not rows or tuple(reader.fieldnames or ()) != COLUMNS:
         raise TraceError(f"{source}: expected the header {','.join(COLUMNS)} and a row or more. Correct the file.")
     found = [_row(row, number, source) for number, row in enumerate(rows, start=2)]
     times_s = [row["time_s"] for row in found]
-    if times_s[0] != 0 or any(later <= earlier for earlier, later in zip(times_s, times_s[1:], strict=False)):
+    if times_s[0] != 0 or any(later <= earlier for earlier, later in pairwise(times_s)):
         raise TraceError(f"{source}: time_s must begin at 0 and grow from row to row. Correct the file.")
-    held_s = [later - earlier for earlier, later in zip(times_s, times_s[1:], strict=False)]
+    held_s = [later - earlier for earlier, later in pairwise(times_s)]
     held_s.append(held_s[-1] if held_s else 1.0)
     ends_s = [*times_s, times_s[-1] + held_s[-1]]
     return RateTrace(
@@ -114,12 +114,13 @@ def parse_deliveries(text: str, source: Path) -> Course:
     times_ms = [int(line) for line in lines]
     if times_ms != sorted(times_ms) or times_ms[-1] == 0:
         raise TraceError(f"{source}: times must not go back, and the last one must be above 0. Correct the file.")
-    return Course([time / 1000 for time in times_ms], [_FRAME_BITS * n for n in range(1, len(lines) + 1)], stepped=True)
+    carried = [_FRAME_BITS * n for n in range(1, len(lines) + 1)]
+    return Course([time * 1_000_000 for time in times_ms], carried, stepped=True)
 
 
 def _even(ends_s: Sequence[float], rates: Sequence[float], held_s: Sequence[float]) -> Course:
     carried = accumulate((rate * held for rate, held in zip(rates, held_s, strict=True)), initial=0.0)
-    return Course(ends_s, list(carried), stepped=False)
+    return Course([round(end * 1e9) for end in ends_s], list(carried), stepped=False)
 
 
 def _row(row: Mapping[str | None, str | None], number: int, source: Path) -> dict[str, float]:

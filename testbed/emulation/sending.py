@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from testbed.emulation.addresses import SERVER, Network, node_name
-from testbed.emulation.background import Count, read_count, receive_command, send_command
+from testbed.emulation.background import Count, rate_bit_per_s, read_count, receive_command, send_command
 from testbed.emulation.conditions import Background
 from testbed.emulation.site import Site, spawn_module, wait_until_ready
 from testbed.errors import EmulationError
@@ -46,7 +46,7 @@ def start(site: Site) -> BackgroundSender | None:
 
 
 def counts(inventory: Inventory) -> dict[str, Count]:
-    """The present counts, as `uplink sent`, `uplink received` and so on. Raises EmulationError where one is absent."""
+    """The present counts, as `uplink sent`, `uplink received` and so on. Raises EmulationError."""
     background = inventory.emulator.background if inventory.emulator else None
     files = {} if background is None else {"sent": background.sent, "received": background.received}
     return {
@@ -56,8 +56,6 @@ def counts(inventory: Inventory) -> dict[str, Count]:
 
 def rates(before: Mapping[str, Count], after: Mapping[str, Count]) -> dict[str, float]:
     """The mean rates in bit/s between two sets of counts. Pure."""
-    from testbed.emulation.background import rate_bit_per_s
-
     return {
         name: rate_bit_per_s(before[name], count)
         for name, count in after.items()

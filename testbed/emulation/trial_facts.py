@@ -8,7 +8,7 @@ from typing import Any
 
 from testbed.emulation import following, lateness, lifecycle, sending
 from testbed.emulation.background import Count
-from testbed.inventory import Inventory
+from testbed.inventory import FollowedTrace, Inventory
 
 DELAY_KEPT_NS = 2_000_000  # up to so late a delay counts as the profile's
 PI_LIKE = "Pi-like"
@@ -96,7 +96,7 @@ def _lateness(early: lateness.Snapshot, late: lateness.Snapshot) -> dict[str, An
     }
 
 
-def _trace_of(inventory: Inventory, interface: str) -> following.FollowedTrace | None:
+def _trace_of(inventory: Inventory, interface: str) -> FollowedTrace | None:
     networks = inventory.emulator.networks if inventory.emulator else {}
     return networks[interface].trace if interface in networks else None
 

@@ -258,7 +258,9 @@ def test_clock_errors_are_held_against_the_effect(error_s: float, severity: list
     assert [verdict.severity for verdict in found([trial], "clock_error")] == severity
 
 
-@pytest.mark.parametrize(("late_s", "severity"), [(0.002, []), (0.0024, ["warn"]), (0.0041, ["warn"]), (0.02, ["unfit"])])
+@pytest.mark.parametrize(
+    ("late_s", "severity"), [(0.002, []), (0.0024, ["warn"]), (0.0041, ["warn"]), (0.02, ["unfit"])]
+)
 def test_a_late_delay_element(late_s: float, severity: list[str]) -> None:
     trial = with_facts(made_trial("5g"), emulator={"kind": "nfqueue", "delay_late_p99_s": late_s})
     assert [verdict.severity for verdict in found([trial], "late_delay")] == severity

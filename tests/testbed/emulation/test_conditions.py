@@ -44,7 +44,9 @@ def test_what_no_testbed_can_do_is_refused(conditions: Conditions, message: str)
 
 def test_a_share_is_held_against_the_machine() -> None:
     cpu_limit.require_share(0.5, 4, machine_cores=2)
-    with pytest.raises(UsageError, match=r"5 nodes with 0\.5 of a core each need 2\.5 cores, and this machine has 2:"):
+    with pytest.raises(
+        UsageError, match=r"5 nodes with 0\.5 of a core each need 2\.5 cores, and this machine has 2:"
+    ):
         cpu_limit.require_share(0.5, 5, machine_cores=2)
     for share in (0.0, 0.03, 2.1, float("nan")):
         with pytest.raises(UsageError, match="of a core: expected"):

@@ -1,4 +1,4 @@
-"""Conditions do what they say: processor shares, rates that follow a trace, and a background sender, each measured."""
+"""Conditions do what they say: processor shares, rates of a trace, a background sender, each measured."""
 
 from __future__ import annotations
 
@@ -144,8 +144,8 @@ def test_networks_of_a_sweep_stand_side_by_side(state: Path) -> None:
         for name, device in zip(names, devices, strict=True):
             route = hosts["pi1"].check(["ip", "-o", "route", "get", inventory.server_addresses[name]], timeout_s=5)
             assert f"dev {device}" in route.text
-            (answer,) = hosts.traffic("pi1", "ping", inventory.server_addresses[name], "1", "500")
-            assert answer >= 22_000_000
+            answers = hosts.traffic("pi1", "ping", inventory.server_addresses[name], "5", "100")
+            assert min(answer for answer in answers if answer is not None) >= 22_000_000
         hosts.close()
 
 

@@ -1,4 +1,4 @@
-"""Each number of the shipped profile, read back from the kernel and measured by iperf3, ICMP echoes and counted packets.
+"""Each number of the shipped profile, read back from the kernel and measured: iperf3, ICMP echoes, counted packets.
 
 What other work on the machine takes can only lower a rate: the best of three attempts has to reach the profile's, and
 none may exceed it.

@@ -22,12 +22,13 @@ FRAME_BITS = 1514 * 8
 def test_a_row_holds_until_the_next_and_the_last_as_long_as_the_one_before() -> None:
     trace = parse_csv(STEPS, FILE)
     assert trace.period_s == pytest.approx(0.9)
-    assert trace.uplink.mean_bit_per_s(0.0, 0.1) == pytest.approx(10e6)
-    assert trace.uplink.mean_bit_per_s(0.45, 0.55) == pytest.approx(7.5e6)
-    assert trace.uplink.mean_bit_per_s(0.75, 0.85) == pytest.approx(20e6)
-    assert trace.downlink.mean_bit_per_s(0.75, 0.85) == 0
-    assert trace.uplink.mean_bit_per_s(0.85, 0.95) == pytest.approx((20e6 + 10e6) / 2)
-    assert trace.uplink.mean_bit_per_s(0, 0.9) == pytest.approx(trace.uplink.mean_bit_per_s(9.0, 9.9))
+    assert trace.uplink.mean_bit_per_s(0, 100000000) == pytest.approx(10e6)
+    assert trace.uplink.mean_bit_per_s(450000000, 550000000) == pytest.approx(7.5e6)
+    assert trace.uplink.mean_bit_per_s(750000000, 850000000) == pytest.approx(20e6)
+    assert trace.downlink.mean_bit_per_s(750000000, 850000000) == 0
+    assert trace.uplink.mean_bit_per_s(850000000, 950000000) == pytest.approx((20e6 + 10e6) / 2)
+    one_period = trace.uplink.mean_bit_per_s(0, 900000000)
+    assert one_period == pytest.approx(trace.uplink.mean_bit_per_s(9000000000, 9900000000))
 
 
 def test_one_row_is_a_steady_link() -> None:
@@ -36,19 +37,19 @@ def test_one_row_is_a_steady_link() -> None:
 
 
 def test_a_mahimahi_line_is_one_full_frame() -> None:
-    assert parse_deliveries("1\n", FILE).mean_bit_per_s(0, 10) == pytest.approx(FRAME_BITS * 1000)
+    assert parse_deliveries("1\n", FILE).mean_bit_per_s(0, 10000000000) == pytest.approx(FRAME_BITS * 1000)
     course = parse_deliveries("10\n10\n150\n200\n", FILE)
-    assert course.period_s == 0.2
-    assert course.mean_bit_per_s(0.0, 0.1) == pytest.approx(2 * FRAME_BITS / 0.1)
-    assert course.mean_bit_per_s(0.1, 0.19) == pytest.approx(1 * FRAME_BITS / 0.09)
-    assert course.mean_bit_per_s(0.0, 0.2) == pytest.approx(4 * FRAME_BITS / 0.2)
+    assert course.period_ns == 200_000_000
+    assert course.mean_bit_per_s(0, 100000000) == pytest.approx(2 * FRAME_BITS / 0.1)
+    assert course.mean_bit_per_s(100000000, 190000000) == pytest.approx(1 * FRAME_BITS / 0.09)
+    assert course.mean_bit_per_s(0, 200000000) == pytest.approx(4 * FRAME_BITS / 0.2)
 
 
 @given(st.lists(st.integers(0, 3000), min_size=1, max_size=50), st.integers(1, 40))
 def test_every_delivery_of_a_repeated_trace_counts_once(times: list[int], periods: int) -> None:
     times_ms = sorted([*times, 3001])
     course = parse_deliveries("\n".join(map(str, times_ms)), FILE)
-    carried = course.mean_bit_per_s(0, periods * course.period_s) * periods * course.period_s
+    carried = course.mean_bit_per_s(0, periods * course.period_ns) * periods * course.period_ns / 1e9
     assert carried == pytest.approx(periods * len(times_ms) * FRAME_BITS)
 
 
@@ -104,7 +105,7 @@ def test_files_are_one_csv_or_two_of_mahimahi(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text, encoding="utf-8")
     assert isinstance(load_trace([tmp_path / "a.csv"]), RateTrace)
     both = load_trace([tmp_path / "down", tmp_path / "up"])
-    assert both.downlink.mean_bit_per_s(0, 1) == pytest.approx(4 * both.uplink.mean_bit_per_s(0, 1))
+    assert both.downlink.mean_bit_per_s(0, 1000000000) == pytest.approx(4 * both.uplink.mean_bit_per_s(0, 1000000000))
     with pytest.raises(TraceError, match=r"absent: cannot be read"):
         load_trace([tmp_path / "absent"])
     with pytest.raises(TraceError, match="3 trace files"):
