@@ -68,9 +68,10 @@ def test_a_client_alone_reaches_its_ceiling_and_no_more(
     cell: Hosts, network: str, direction: str, tolerance: float
 ) -> None:
     ideal = side(network, direction).ceil_bit_per_s * TCP_SHARE
+    flows = 8 if side(network, direction).loss_ratio else 2
     found: list[float] = []
     while len(found) < 3 and max(found, default=0) < ideal * (1 - tolerance):
-        found.append(goodput(cell, "pi1", network, direction))
+        found.append(goodput(cell, "pi1", network, direction, flows=flows))
     assert max(found) <= ideal * 1.01
     assert max(found) >= ideal * (1 - tolerance), [f"{one / ideal:.3f}" for one in found]
 
@@ -161,11 +162,11 @@ def side(network: str, direction: str):
     return link.uplink if direction == "uplink" else link.downlink
 
 
-def goodput(cell: Hosts, node: str, network: str, direction: str) -> float:
-    """bit/s of TCP payload that arrived, after a second to reach it."""
+def goodput(cell: Hosts, node: str, network: str, direction: str, *, flows: int = 2) -> float:
+    """bit/s of TCP payload that arrived, after a second to reach it. A flow alone would stop at each lost packet."""
     port = FIRST_PORT + NODES.index(node)
     argv = ["iperf3", "--client", cell.inventory.server_addresses[network], "--port", str(port), "--json"]
-    argv += ["--time", "5", "--omit", "1", "--parallel", "2", "--congestion", "cubic"]
+    argv += ["--time", "5", "--omit", "1", "--parallel", str(flows), "--congestion", "cubic"]
     done = cell[node].check([*argv, *(["--reverse"] if direction == "downlink" else [])], timeout_s=60)
     return float(json.loads(done.text)["end"]["sum_received"]["bits_per_second"])
 
