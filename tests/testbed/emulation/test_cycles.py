@@ -44,8 +44,13 @@ def cycles(count: int, *, seed: int) -> Counter[str]:
     options = ["--nodes", "3"]
     if found_controller() is not None:
         options += ["--pi-cpu", "0.2"]
+    options += ["--background", "5g=1000000,1000000"]
     before = inventory()
-    took_s = {"up": timed("up", *options), "down": timed("down")}
+    up_s = timed("up", *options)
+    there = set(difference(before, inventory()))
+    assert there >= {"named namespaces", "namespaces", "mounts", "processes", "registered", "state folders"}, there
+    assert ("control groups" in there) == ("--pi-cpu" in options)
+    took_s = {"up": up_s, "down": timed("down")}
     settle(before, "the first cycle")
     killed: Counter[str] = Counter()
     for cycle in range(count):
