@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -126,6 +127,14 @@ def remove(testbed_id: str) -> None:
             for group in [one for one in parent.iterdir() if one.is_dir()]:
                 _remove_group(group)
             _remove_group(parent)
+
+
+def remove_orphans(testbed_ids: Collection[str]) -> None:
+    """Remove the groups of testbeds that are none of these: those of a removal by a fedprobe that knew no groups."""
+    for folder in {*_V1_FOLDERS, *_V2_FOLDERS}:
+        for parent in (_MOUNT / folder).glob(group_name("*")):
+            if (testbed_id := parent.name.removeprefix(group_name(""))) not in testbed_ids:
+                remove(testbed_id)
 
 
 def _remove_group(group: Path) -> None:

@@ -62,6 +62,7 @@ def up(
     owner = ownership.new_owner(held=held)
     with ownership.locked():
         _remove_all(claim for claim in ownership.claims() if _gives_way(claim, owner))
+        _remove_orphans()
         folder = ownership.claim(owner)
     try:
         shape = replace(asked, testbed_id=owner.testbed_id)
@@ -117,7 +118,9 @@ def sweep() -> list[str]:
     """Remove what killed processes left behind; returns the ids."""
     require_emulation()
     with ownership.locked():
-        return _remove_all(claim for claim in ownership.claims() if ownership.abandoned(claim.owner))
+        removed = _remove_all(claim for claim in ownership.claims() if ownership.abandoned(claim.owner))
+        _remove_orphans()
+    return removed
 
 
 def status() -> list[TestbedStatus]:
@@ -194,6 +197,11 @@ def _remove_all(claims: Iterable[ownership.Claim]) -> list[str]:
         _remove(claim.testbed_id, claim.folder)
         removed.append(claim.testbed_id)
     return removed
+
+
+def _remove_orphans() -> None:
+    """What has the name of a testbed that is not registered; the caller holds the lock."""
+    cpu_limit.remove_orphans({claim.testbed_id for claim in ownership.claims()})
 
 
 def _remove(testbed_id: str, folder: Path) -> None:

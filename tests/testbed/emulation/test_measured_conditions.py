@@ -62,6 +62,16 @@ def test_more_shares_than_cores_are_refused_and_nothing_is_built(state: Path) ->
     assert list(state.iterdir()) == []
 
 
+@needs_control_groups
+def test_groups_of_a_testbed_that_is_not_registered_are_swept(state: Path) -> None:
+    controller = cpu_limit.require_controller()
+    with lifecycle.emulated(1, networks=["ethernet"], conditions=Conditions(pi_cpu_cores=SHARE)) as inventory:
+        orphan = cpu_limit.limit(controller, "nobodys", "pi1", SHARE)
+        lifecycle.sweep()
+        assert not orphan.parent.exists()
+        assert (controller.root / cpu_limit.group_name(inventory.name) / "pi1").is_dir()
+
+
 UPLINK_MBIT = (4, 16, 8)
 STEP_S = 0.8
 
