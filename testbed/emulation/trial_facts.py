@@ -72,7 +72,7 @@ def during(inventory: Inventory, interface: str, begun: Before | None) -> dict[s
         return facts
     if interface in begun.delayers:
         facts |= _lateness(begun.delayers[interface], lifecycle.delayer_snapshots(inventory)[interface])
-    if begun.background:
+    if begun.background and emulator.background is not None and emulator.background.network == interface:
         facts["background_bit_per_s"] = sending.rates(begun.background, sending.counts(inventory))
     return facts
 
