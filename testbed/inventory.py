@@ -100,12 +100,40 @@ class Controller(Strict):
     namespace: Text | None = None
 
 
+class FollowedTrace(Strict):
+    """The process that makes a network's rates follow a trace, the trace's files, and the log of applied rates."""
+
+    pid: int
+    files: tuple[Text, ...]
+    period_s: float
+    log: Path
+
+
 class EmulatedNetwork(Strict):
     """What makes a network's delay, and, for the delayer, its process and its lateness histogram."""
 
     delay_element: Literal["netem", "nfqueue", "none"]
     pid: int | None = None
     histogram: Path | None = None
+    trace: FollowedTrace | None = None
+
+
+class PiCpu(Strict):
+    """The processor limit of each node: Pi-like, not a Pi."""
+
+    cores: float
+    period_us: int
+    cgroup: Literal["v1", "v2"]
+
+
+class BackgroundSender(Strict):
+    """What was asked of the background sender of a network, and the files that count its frames, by direction."""
+
+    network: NetworkName
+    uplink_bit_per_s: int
+    downlink_bit_per_s: int
+    sent: dict[Literal["uplink", "downlink"], Path]
+    received: dict[Literal["uplink", "downlink"], Path]
 
 
 class Emulator(Strict):
@@ -118,6 +146,8 @@ class Emulator(Strict):
     networks: dict[NetworkName, EmulatedNetwork]
     rootless: bool = False  # made by an ordinary user: nothing there has real-time priority
     monotonic_offset_s: dict[str, int] = {}  # host -> offset of its clock; empty: no time namespaces here
+    pi_cpu: PiCpu | None = None
+    background: BackgroundSender | None = None
 
 
 class Inventory(Strict):

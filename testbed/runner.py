@@ -14,10 +14,12 @@ from testbed.baseline.conduct import Site, measured
 from testbed.baseline.document import BaselineLink, document
 from testbed.baseline.plan import Plan
 from testbed.campaign import Campaign, app_folder, read_campaign
+from testbed.campaign_conditions import conditions_of, profiles_of
 from testbed.campaign_testbed import inventory_of
 from testbed.capabilities import require_emulation, require_programs
 from testbed.emulation import lifecycle
-from testbed.emulation.profiles import Profiles, load_profiles
+from testbed.emulation.conditions import NONE, Conditions
+from testbed.emulation.profiles import Profiles
 from testbed.errors import FedprobeError
 from testbed.every_host import on_every_host
 from testbed.interrupts import Interrupts
@@ -45,33 +47,37 @@ class Prepared:
     trials: list[PlannedTrial]
     profiles: Profiles | None
     inventory: Inventory | None
+    conditions: Conditions = NONE
 
 
 def prepare(campaign_file: Path) -> Prepared:
     """Read and check everything a campaign names. Raises FedprobeError."""
     campaign = read_campaign(campaign_file)
     inventory = inventory_of(campaign, campaign_file)
-    profiles = None
-    if inventory is None:
-        named = campaign.testbed.profiles
-        profiles = load_profiles(campaign_file.resolve().parent / named) if named else load_profiles()
     return Prepared(
         campaign=campaign,
         file=campaign_file,
         app=app_folder(campaign, campaign_file),
         trials=plan_of(campaign),
-        profiles=profiles,
+        profiles=profiles_of(campaign, campaign_file) if inventory is None else None,
         inventory=inventory,
+        conditions=conditions_of(campaign, campaign_file),
     )
 
 
 def check_machine(prepared: Prepared) -> None:
-    """Raises MissingCapabilityError, before a folder is made, where this machine cannot carry the campaign."""
-    if prepared.inventory is None or prepared.inventory.emulator:
+    """Raises FedprobeError, before a folder is made, where this machine cannot carry the campaign."""
+    campaign = prepared.campaign
+    if prepared.inventory is not None and prepared.inventory.emulator:
         require_emulation()
-        if prepared.campaign.collect.capture:
+    if prepared.inventory is None and prepared.profiles is not None:
+        lifecycle.require_possible(
+            campaign.clients, campaign.factors.interface, prepared.profiles, prepared.conditions
+        )
+    if prepared.inventory is None or prepared.inventory.emulator:
+        if campaign.collect.capture:
             require_programs(["tcpdump"], "capturing packets (collect.capture)")
-        if prepared.campaign.collect.baseline:
+        if campaign.collect.baseline:
             require_programs(["iperf3", "ping"], "the link baseline (collect.baseline)")
 
 
@@ -153,6 +159,7 @@ def _testbed(prepared: Prepared, interrupts: Interrupts) -> Iterator[Inventory]:
         profiles=prepared.profiles,
         held=False,
         seed=campaign.seed,
+        conditions=prepared.conditions,
     )
     try:
         yield inventory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,7 @@ from instrument.spool import SpoolError
 from testbed import checks, paths
 from testbed.campaign import Campaign
 from testbed.deployment import Deployment, TrialError
-from testbed.emulation import lateness
-from testbed.emulation.lifecycle import delayer_snapshots
+from testbed.emulation import trial_facts
 from testbed.emulation.profiles import LinkProfile, Profiles
 from testbed.errors import FedprobeError
 from testbed.fetch import fetch
@@ -31,6 +30,7 @@ from testbed.run_folder import TrialFolder
 from testbed.shell import Shell
 
 INTERRUPTED = "interrupted by the user"
+RATES_FILE = "rates.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +52,10 @@ class _Around:
 
     watch: PathWatch
     pins: Pins
-    delayers: dict[str, lateness.Snapshot] = field(default_factory=dict)
+    begun: trial_facts.Before | None = None
 
     def begin(self, inventory: Inventory) -> None:
-        self.delayers = delayer_snapshots(inventory)
+        self.begun = trial_facts.before(inventory)
         self.pins.apply()
         self.watch.look_before()
 
@@ -102,7 +102,9 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
 def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
     """What trial.json says before anything is started."""
     campaign = setting.campaign
-    link = setting.profiles.links[planned.interface] if setting.profiles and not planned.networks else None
+    varies = trial_facts.follows_trace(setting.inventory, planned.interface)
+    one_rate = setting.profiles and not planned.networks and not varies
+    link = setting.profiles.links[planned.interface] if setting.profiles and one_rate else None
     return {
         "name": planned.name,
         "campaign": campaign.name,
@@ -122,6 +124,7 @@ def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
             "clock": setting.inventory.clock,
             "management_on": _management_on(setting),
             "fast_waits_s": FAST_WAIT_S if planned.polling == "fast" else None,
+            **trial_facts.declared(setting.inventory, planned.interface),
         },
     }
 
@@ -189,40 +192,17 @@ def _take_down(
     problems = [*deployment.not_ended, *around.watch.look_after()]
     left_behind = around.pins.undo()
     try:
-        folder.add(emulator=_emulator_facts(setting, deployment.interface, around.delayers))
+        folder.add(emulator=trial_facts.during(setting.inventory, deployment.interface, around.begun))
+        _keep_rates(setting, deployment, folder)
     except (FedprobeError, ValueError, OSError) as error:
         problems.append(str(error))
     return "; ".join(filter(None, (reason or "; ".join(problems), *left_behind)))
 
 
-def _emulator_facts(setting: Setting, interface: str, before: Mapping[str, lateness.Snapshot]) -> dict[str, Any]:
-    emulator = setting.inventory.emulator
-    if emulator is None:
-        return {}
-    network = emulator.networks[interface]
-    facts: dict[str, Any] = {
-        "kind": network.delay_element,
-        "congestion_control": emulator.congestion_control,
-        "rootless": emulator.rootless,
-    }
-    if interface not in before:
-        return facts
-    after = delayer_snapshots(setting.inventory)[interface]
-    late = lateness.between(before[interface], after)
-    return {
-        **facts,
-        "scheduler": after.scheduler,
-        "packets": late.packets,
-        "dropped": late.dropped,
-        "overruns": late.overruns,
-        "delay_late_mean_s": _seconds(late.mean_ns),
-        "delay_late_p99_s": _seconds(late.p99_ns),
-        "delay_late_max_s": _seconds(late.max_ns),
-    }
-
-
-def _seconds(nanoseconds: float | None) -> float | None:
-    return None if nanoseconds is None else nanoseconds / 1e9
+def _keep_rates(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
+    """The rates that a trace made of the trial's link, beside its records."""
+    if (applied := trial_facts.rates_applied(setting.inventory, deployment.interface)) is not None:
+        (folder.path / RATES_FILE).write_text(applied, encoding="ascii")
 
 
 def _keep(setting: Setting, deployment: Deployment, folder: TrialFolder, watch: PathWatch, reason: str) -> None:

@@ -19,6 +19,7 @@ from random import Random
 from instrument.clock import SystemClock, sleep_s
 from testbed.emulation import namespaces, programs
 from testbed.emulation.addresses import Topology, management_address
+from testbed.emulation.cpu_limit import inside_group
 from testbed.errors import EmulationError
 
 SSH_PORT = 22
@@ -185,9 +186,10 @@ def unshare_command(plan: HostPlan) -> list[str]:
     return ["unshare", *spaces, "--fork", "--kill-child", "--mount-proc", "sh", f"{plan.folder}/start.sh"]
 
 
-def start(plan: HostPlan, testbed_id: str) -> int:
-    """Start a host; returns the pid of its `unshare`, which outlives this process."""
+def start(plan: HostPlan, testbed_id: str, group: Path | None = None) -> int:
+    """Start a host, in a control group where one is given; returns the pid of its `unshare`, which outlives us."""
     argv = unshare_command(plan)
+    argv = argv if group is None else inside_group(group, argv)
     if not plan.rootless:
         return spawn(argv, plan.namespace, testbed_id, log=plan.log, extra={})
     pid = spawn(argv, None, testbed_id, log=plan.log, extra={})
