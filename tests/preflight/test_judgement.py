@@ -16,8 +16,8 @@ INVENTORY = Inventory.model_validate(
     {
         "name": "lab",
         "kind": "real",
+        "clock": "own",
         "known_hosts": "known_hosts",
-        "key": "key",
         "hosts": [
             {
                 "name": name,

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from testbed.emulation import lifecycle, ownership
-from testbed.inventory import Inventory, write_inventory
+from testbed.inventory import Inventory
+from testbed.inventory_file import write_inventory
 
 from .conftest import Hosts
 
