@@ -56,13 +56,13 @@ def execute(options: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    from testbed.inventory_file import read_inventory
+    from testbed.inventory_file import inventory_in
     from testbed.provision.conduct import Provisioning
     from testbed.provision.progress import HostsProgress
     from testbed.provision.report import document, print_reports
     from testbed.provision.wheelhouse import Wheelhouse, default_folder
 
-    inventory = read_inventory(options.inventory)
+    inventory = inventory_in(options.inventory)
     hosts = _chosen(inventory, options.only)
     mode = "undo" if options.undo else "dry-run" if options.dry_run else "provision"
     folder = options.wheelhouse or default_folder()

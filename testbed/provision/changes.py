@@ -9,6 +9,7 @@ from testbed.provision.manifest import Record
 
 COMMAND_S = 60.0
 APT_S = 1800.0
+BY_HAND = "Try it on the host by hand."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Change:
     root: bool
     actions: tuple[Action, ...]
     record: Record | None = None
-    hint: str = "Try it on the host by hand."
+    hint: str = BY_HAND
 
 
 def shown(action: Action) -> str:

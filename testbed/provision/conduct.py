@@ -60,7 +60,7 @@ class Provisioning:
             except (FedprobeError, OSError) as error:
                 text = " ".join(str(error).split())
                 report.error = text if text.startswith(f"{host.name}:") else f"{host.name}: {text}"
-            self.progress.ended(host.name, "failed" if report.error else f"ready, {len(report.changes)} changes")
+            self.progress.ended(host.name, f"{len(report.changes)} changes{', failed' if report.error else ''}")
             return report
 
         return list(on_every_host(hosts, one).required().values())
@@ -92,15 +92,14 @@ class Provisioning:
             manifest = read_manifest(shell.read_text(path), host.name)
             self.progress.found(host.name, len(manifest.records))
             while manifest.records:
-                record = manifest.records[-1]
-                self._take_back(shell, host, report, record)
-                manifest = manifest.without_last()
-                # the folder that the record is in is its first change, so the record has to go before
-                only_that = [one.path for one in manifest.records if isinstance(one, MadeFolder)] == [host.work_folder]
-                if not manifest.records or (only_that and len(manifest.records) == 1):
+                record, manifest = manifest.records[-1], manifest.without_last()
+                if _holds_manifest(record, host):  # which is a host's first change, and goes when it is empty
                     shell.check(["rm", "-f", "--", path], timeout_s=COMMAND_S)
-                else:
-                    keep_manifest(shell, host, manifest)
+                    self._take_back(shell, host, report, record)
+                    return
+                self._take_back(shell, host, report, record)
+                keep_manifest(shell, host, manifest)
+            shell.check(["rm", "-f", "--", path], timeout_s=COMMAND_S)
 
     def _take_back(self, shell: Shell, host: Host, report: HostReport, record: Record) -> None:
         text = taken_back_text(record)
@@ -139,12 +138,11 @@ class _Maker:
         host = self._case.host
         for change in changes:
             self._run.progress.doing(host.name, f"{change.step}: {change.text}")
-            holds_manifest = isinstance(change.record, MadeFolder) and change.record.path == host.work_folder
-            if change.record is not None and not holds_manifest:
+            if change.record is not None and not _holds_manifest(change.record, host):
                 self._remember(change.record)
             for action in change.actions:
                 self._do(action)
-            if change.record is not None and holds_manifest:
+            if change.record is not None and _holds_manifest(change.record, host):
                 self._remember(change.record)
             self._report.changes.append(_done(change))
             self._run.progress.made(host.name)
@@ -213,6 +211,10 @@ def _refuse_vain(host: Host, changes: Sequence[Change], before: Sequence[str], *
             raise ProvisionError(
                 f"{host.name}: {change.step}: it was done, and is still to be done: {change.text}. {change.hint}"
             )
+
+
+def _holds_manifest(record: Record, host: Host) -> bool:
+    return isinstance(record, MadeFolder) and record.path == host.work_folder
 
 
 def _done(change: Change, commands: tuple[str, ...] = ()) -> Done:

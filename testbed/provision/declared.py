@@ -32,7 +32,7 @@ _HEADER = "# written by `fedprobe provision`, taken back by `fedprobe provision 
 
 @dataclass(frozen=True, slots=True)
 class Needed:
-    """A program, and the Debian package that has it. `network`: only on nodes that are on it. """
+    """A program, and the Debian package that has it. `network`: only on nodes that are on it."""
 
     program: str
     package: str
@@ -54,9 +54,7 @@ PROGRAMS = (*(one.program for one in NEEDED), CHRONY_NEEDED.program, "apt-get")
 
 def needed_on(host: Host) -> list[Needed]:
     """What a host uses, time synchronisation apart."""
-    return [
-        one for one in NEEDED if one.network is None or (host.role == "node" and one.network in host.interfaces)
-    ]
+    return [one for one in NEEDED if one.network is None or (host.role == "node" and one.network in host.interfaces)]
 
 
 def settings_text() -> str:

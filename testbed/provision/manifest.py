@@ -107,7 +107,7 @@ def read_manifest(text: str, host: str) -> Manifest:
 def _merged(known: Record, fresh: Record) -> Record | None:
     """One record for two changes of the same thing; None: they are of different things."""
     match known, fresh:
-        case (MadeFolder() | MadeVenv()), (MadeFolder() | MadeVenv()):
+        case ((MadeFolder() | MadeVenv()), (MadeFolder() | MadeVenv())):
             return known if known.kind == fresh.kind and known.path == fresh.path else None
         case WroteFile(), WroteFile():
             return fresh if known.path == fresh.path else None

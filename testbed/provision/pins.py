@@ -19,9 +19,7 @@ class Known:
     requirements: tuple[str, ...]
 
 
-def pinned(
-    roots: Iterable[str], known: Callable[[str], Known | None], markers: Mapping[str, str]
-) -> dict[str, str]:
+def pinned(roots: Iterable[str], known: Callable[[str], Known | None], markers: Mapping[str, str]) -> dict[str, str]:
     """Versions by normalised name of all that the roots need, such as `fedprobe[node]`, on a host with these markers.
 
     Raises WheelhouseError for a requirement that is not installed here.

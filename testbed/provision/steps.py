@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from testbed.errors import ProvisionError
 from testbed.inventory import Host, Inventory
-from testbed.provision.changes import Change, InstallDebs, InstallWheels, Run, Write, set_command
+from testbed.provision.changes import BY_HAND, Change, InstallDebs, InstallWheels, Run, Write, set_command
 from testbed.provision.declared import (
     CHRONY,
     CHRONY_NEEDED,
@@ -272,20 +272,28 @@ def _is_ours(case: Case, path: str) -> bool:
 
 
 def _file(
-    case: Case, step: str, path: str, text: str, *, service: str | None = None, anyway: bool = False, hint: str = ""
+    case: Case,
+    step: str,
+    path: str,
+    text: str,
+    *,
+    service: str | None = None,
+    anyway: bool = False,
+    hint: str = BY_HAND,
 ) -> Iterator[Change]:
     """A file of root's with this text. `anyway`: write it though it is there, for it did not work."""
     sha256 = hashlib.sha256(text.encode()).hexdigest()
     if case.facts.files[path] == sha256 and not anyway:
         return
-    restart = (Run(("systemctl", "try-restart", service), root=True),) if service and case.facts.services[service] else ()
+    restart = Run(("systemctl", "try-restart", service or ""), root=True)
+    reads = bool(service and case.facts.services[service])
     yield Change(
         step=step,
         text=f"write {path}",
         root=True,
         record=WroteFile(path=path, sha256=sha256, service=service),
         hint=hint,
-        actions=(Write(path, text), *restart),
+        actions=(Write(path, text), *((restart,) if reads else ())),
     )
 
 

@@ -1,8 +1,8 @@
 """The wheelhouse: a folder on the controller with the wheels of every kind of host, downloaded once.
 
-    WHEELHOUSE/cp311-manylinux_2_36_aarch64/*.whl    requirements, by kind of host
-    WHEELHOUSE/project/DIGEST/fedprobe-*.whl         the project's own, by what it is made of
-    WHEELHOUSE/*.whl                                 whatever was put there by hand, for any kind
+WHEELHOUSE/cp311-manylinux_2_36_aarch64/*.whl    requirements, by kind of host
+WHEELHOUSE/project/DIGEST/fedprobe-*.whl         the project's own, by what it is made of
+WHEELHOUSE/*.whl                                 whatever was put there by hand, for any kind
 """
 
 from __future__ import annotations
@@ -125,7 +125,15 @@ def download_command(target: Target, required: Iterable[Required], folder: str) 
     kind += ["--python-version", ".".join(map(str, target.python))]
     kind += [word for platform in target.platforms for word in ("--platform", platform)]
     options = ["--no-deps", "--only-binary=:all:", "--quiet", "--disable-pip-version-check", "--dest", folder]
-    return [sys.executable, "-m", "pip", "download", *options, *kind, *(f"{one.name}=={one.version}" for one in required)]
+    return [
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        *options,
+        *kind,
+        *(f"{one.name}=={one.version}" for one in required),
+    ]
 
 
 def fitting(required: Iterable[Required], wheels: Iterable[Path], target: Target) -> dict[str, Path]:

@@ -63,7 +63,9 @@ def test_what_was_before_the_first_change_stays_known() -> None:
     first = ChangedSetting(key="a", before="0", after="1")
     link = MadeVenv(path="v", link="/elsewhere")
     manifest = Manifest().with_record(first).with_record(link)
-    again = manifest.with_record(ChangedSetting(key="a", before="1", after="2")).with_record(MadeVenv(path="v", link=None))
+    again = manifest.with_record(ChangedSetting(key="a", before="1", after="2")).with_record(
+        MadeVenv(path="v", link=None)
+    )
     assert again.records == (ChangedSetting(key="a", before="0", after="2"), link)
     assert manifest.with_record(first) == manifest
 
@@ -88,7 +90,9 @@ def test_packages_go_by_name_and_those_that_had_to_go_come_again() -> None:
 
 
 def test_what_apt_would_do_is_read_without_upgrades() -> None:
-    assert foreseen(SIMULATED) == InstalledPackages(installed=("chrony", "tzdata-legacy"), removed=("systemd-timesyncd",))
+    assert foreseen(SIMULATED) == InstalledPackages(
+        installed=("chrony", "tzdata-legacy"), removed=("systemd-timesyncd",)
+    )
     assert "--simulate" in simulation(("chrony",)).argv
     assert not simulation(("chrony",)).root
 

@@ -6,7 +6,6 @@ import hashlib
 from typing import Any
 
 import pytest
-from tests.provision.made import case, inventory, ready_venv, venv
 
 from testbed.errors import ProvisionError
 from testbed.provision.changes import InstallDebs, InstallWheels, Run, Write, shown
@@ -23,6 +22,7 @@ from testbed.provision.declared import (
 )
 from testbed.provision.manifest import ChangedSetting, MadeFolder, MadeVenv, Manifest
 from testbed.provision.steps import Case, plan, remarks, venv_path
+from tests.provision.made import case, inventory, ready_venv, venv
 
 OPT = "/opt/fedprobe"
 
@@ -95,7 +95,9 @@ def test_root_is_named_where_it_is_needed_and_asked_nowhere_else() -> None:
 
 def test_a_folder_that_only_root_may_make_is_given_to_the_user() -> None:
     folders = {**case().facts.model_dump()["folders"], OPT: {"exists": False, "writable": False}}
-    (made,) = [change for change in plan(case(folders=folders)) if isinstance(change.record, MadeFolder) and change.root]
+    (made,) = [
+        change for change in plan(case(folders=folders)) if isinstance(change.record, MadeFolder) and change.root
+    ]
     assert made.actions == (Run(("mkdir", "-p", "--", OPT), root=True), Run(("chown", "pi:", OPT), root=True))
 
 
@@ -133,7 +135,9 @@ def test_an_emulated_host_gets_nothing_outside_its_home_and_its_kernel_settings(
     lab = inventory().model_copy(update={"kind": "emulated"})
     one = case(lab=lab)
     assert steps_of(one) == ["folders", "network settings", "virtual environment", "Python packages"]
-    assert not [action for change in plan(one) for action in change.actions if isinstance(action, (Write, InstallDebs))]
+    assert not [
+        action for change in plan(one) for action in change.actions if isinstance(action, (Write, InstallDebs))
+    ]
     assert any("machine's" in remark for remark in remarks(one))
     assert any("lacks" in remark and "tcpdump" in remark for remark in remarks(one))
 

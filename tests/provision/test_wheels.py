@@ -99,7 +99,9 @@ def test_the_best_wheel_of_the_right_kind_is_taken() -> None:
 
 def test_a_wheel_for_another_kind_in_a_kinds_own_folder_is_refused() -> None:
     stranger = Path("house/numpy-2.4.6-cp311-cp311-manylinux_2_27_x86_64.whl")
-    with pytest.raises(WheelhouseError, match=r"^numpy-2.4.6-.*x86_64.whl in the wheelhouse is not for .*aarch64.*Remove"):
+    with pytest.raises(
+        WheelhouseError, match=r"^numpy-2.4.6-.*x86_64.whl in the wheelhouse is not for .*aarch64.*Remove"
+    ):
         refuse_strangers([NUMPY], [stranger], PI)
     refuse_strangers([Required("numpy", "2.4.5")], [stranger], PI)
 
@@ -107,7 +109,7 @@ def test_a_wheel_for_another_kind_in_a_kinds_own_folder_is_refused() -> None:
 def test_pip_is_asked_for_wheels_of_the_hosts_kind() -> None:
     command = download_command(PI, [NUMPY], "folder")
     assert command[-1] == "numpy==2.4.6"
-    assert ["--python-version", "3.11"] == command[command.index("--python-version") :][:2]
+    assert command[command.index("--python-version") :][:2] == ["--python-version", "3.11"]
     assert command.count("--platform") == len(PI.platforms)
     assert "--only-binary=:all:" in command
 

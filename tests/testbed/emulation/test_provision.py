@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from testbed.provision.facts import look
 from testbed.provision.target import target_of
 from testbed.provision.wheelhouse import Wheelhouse
 from tests import tiers
+from tests.provision.made import inventory
 
 from .conftest import Hosts
 from .provisioning import OFFLINE, command, end_host, provision, with_host
@@ -39,10 +41,9 @@ ARM = 183  # e_machine of AArch64, elf.h
 def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Downloaded once, before any host asks: what comes after works without a network."""
     folder = tmp_path_factory.mktemp("wheelhouse")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(ownership.STATE_VARIABLE, str(tmp_path_factory.mktemp("state")))
-        with lifecycle.emulated(1, networks=("ethernet",)) as inventory, local_shell() as shell:
-            interpreter = look(shell, inventory.host("pi1")).python
+    host = inventory().host("pi1").model_copy(update={"python": sys.executable, "work_folder": str(folder)})
+    with local_shell("here") as shell:
+        interpreter = look(shell, host).python
     house = Wheelhouse(folder, tmp_path_factory.mktemp("scratch"))
     house.archive(target_of(interpreter, "here"), list(house.required(interpreter).values()))
     return folder
@@ -129,7 +130,9 @@ def test_provisioned_hosts_are_fit_to_measure(ready: Hosts, tmp_path: Path) -> N
     assert done.returncode == 0, done.stdout
 
 
-def test_the_talk_is_plain_lines_and_the_last_line_says_it_all(ready: Hosts, wheelhouse: Path, tmp_path: Path) -> None:
+def test_the_talk_is_plain_lines_and_the_last_line_says_it_all(
+    ready: Hosts, wheelhouse: Path, tmp_path: Path
+) -> None:
     path = tmp_path / "inventory.toml"
     write_inventory(ready.inventory, path)
     done = subprocess.run(command(path, wheelhouse, "--only", "pi2"), capture_output=True, text=True, check=True)
@@ -156,7 +159,9 @@ def test_a_half_installed_environment_is_repaired_on_its_host_alone(
     assert outcome.code == 0, outcome.errors
     assert outcome.changes == (1 if damage in {"file", "record"} else 2)
     assert len(outcome.texts("pi1")) == outcome.changes
-    assert ready["pi1"].check([ready.inventory.host("pi1").python, "-c", f"import {DAMAGED}"], timeout_s=60).status == 0
+    assert (
+        ready["pi1"].check([ready.inventory.host("pi1").python, "-c", f"import {DAMAGED}"], timeout_s=60).status == 0
+    )
     assert provision(ready.inventory, tmp_path, wheelhouse, env=OFFLINE).changes == 0
 
 
@@ -179,7 +184,9 @@ def test_a_host_that_answers_with_another_key_is_one_hosts_failure(
     changed.write_text(
         "".join(f"{address} {other}\n" if line.split()[0] == address else f"{line}\n" for line in lines)
     )
-    outcome = provision(ready.inventory.model_copy(update={"known_hosts": changed}), tmp_path, wheelhouse, env=OFFLINE)
+    outcome = provision(
+        ready.inventory.model_copy(update={"known_hosts": changed}), tmp_path, wheelhouse, env=OFFLINE
+    )
     assert outcome.code == 1
     assert set(outcome.errors) == {"pi1"}
     assert outcome.errors["pi1"].startswith("pi1: ")
