@@ -1,1 +1,1 @@
-"""Makes hosts ready to measure, step by step, each check → change → check; keeps on each what it changed, to undo it."""
+"""Makes hosts ready to measure, step by step: check, change, check; each keeps what was changed, to take it back."""

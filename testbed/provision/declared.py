@@ -1,4 +1,4 @@
-"""What provisioning gives a host, as data: programs and their packages, kernel settings, files, and where things go."""
+"""What provisioning gives a host, as data: programs and their packages, kernel settings, files and their places."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ SETTINGS: Mapping[str, str] = {
     "net.ipv4.conf.all.arp_announce": "2",
     "net.ipv4.conf.all.rp_filter": "2",
 }
-"""What several interfaces on one host need: each answers ARP for its own address alone and with its own, and a packet is
-taken on the interface that it arrives on. Source: Linux, Documentation/networking/ip-sysctl.rst; of `all` and the
-device's own value the greater one counts."""
+"""What several interfaces on one host need: each answers ARP for its own address alone and asks with its own, and a
+packet is taken on whatever interface it arrives. Source: Linux, Documentation/networking/ip-sysctl.rst; of `all` and
+the device's own value the greater one counts."""
 
 OPEN_FILES = 8192
 """A SuperLink holds a few for each node and request, and the usual 1024 is one process's."""

@@ -42,7 +42,7 @@ class Interpreter(_Fact):
 
 
 class Installed(_Fact):
-    """A distribution. `content` is a digest over its files' own; `fault` says which file is not as it was installed."""
+    """A distribution. `content` is a digest over its files' own; `fault`: which file is not as it was installed."""
 
     version: str
     content: str
@@ -68,7 +68,7 @@ class Folder(_Fact):
 
 
 class HostFacts(_Fact):
-    """How a host stands. `files` are SHA-256, None: no such file; `services` are systemd's words, empty: no systemd."""
+    """How a host stands. `files`: SHA-256, or None where there is none; `services`: empty without systemd."""
 
     python: Interpreter
     open_files: tuple[int, int]

@@ -12,8 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from testbed.errors import ProvisionError
 
-VERSION = 1
-
 
 class _Record(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -74,11 +72,11 @@ Record = MadeFolder | MadeVenv | InstalledPackages | WroteFile | ChangedSetting 
 class Manifest(_Record):
     """All changes of a host."""
 
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     records: tuple[Annotated[Record, Field(discriminator="kind")], ...] = ()
 
     def with_record(self, record: Record) -> Manifest:
-        """With one change more. What was before a first change stays known when the same thing is changed again."""
+        """With one change more. Of a thing that is changed again, what was at first stays known."""
         if record in self.records:
             return self
         for number, known in enumerate(self.records):

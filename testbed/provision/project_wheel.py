@@ -1,4 +1,4 @@
-"""The project's own wheel, of the very code that runs here: built from the checkout, or packed from what is installed."""
+"""The project's own wheel, of the code that runs here: built from the checkout, or packed from what is installed."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def wheel_content(wheel: Path) -> str:
 
 def content_digest(record: str) -> str:
     """SHA-256 over names and digests of a distribution's files, as its RECORD has them; its metadata left out."""
-    rows = [(row + ["", ""])[:2] for row in csv.reader(io.StringIO(record)) if row]
+    rows = [[*row, "", ""][:2] for row in csv.reader(io.StringIO(record)) if row]
     files = [f"{path},{digest}" for path, digest in rows if digest and _is_of_the_code(path)]
     return hashlib.sha256("\n".join(sorted(files)).encode()).hexdigest()
 

@@ -16,7 +16,7 @@ import threading
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from testbed.errors import FedprobeError, WheelhouseError
 from testbed.provision.facts import Interpreter
@@ -24,6 +24,9 @@ from testbed.provision.pins import installed_here, pinned
 from testbed.provision.project_wheel import PROJECT, project_wheel, wheel_content
 from testbed.provision.steps import Required
 from testbed.provision.target import Target
+
+if TYPE_CHECKING:
+    from packaging.tags import Tag
 
 ROOTS = (f"{PROJECT}[node]", "uv")
 """What every host gets; uv installs the others, and Flower requires it too."""
@@ -153,7 +156,7 @@ def fitting(required: Iterable[Required], wheels: Iterable[Path], target: Target
 
 
 def refuse_strangers(required: Iterable[Required], wheels: Iterable[Path], target: Target) -> None:
-    """Raise WheelhouseError for wheels of these requirements that are of another kind of host, in this one's folder."""
+    """Raise WheelhouseError for a wheel of one of these that is for another kind of host, in this one's folder."""
     pins = {(one.name, one.version) for one in required}
     for wheel in sorted(wheels):
         parsed = _parsed(wheel)
@@ -164,7 +167,7 @@ def refuse_strangers(required: Iterable[Required], wheels: Iterable[Path], targe
             )
 
 
-def _parsed(wheel: Path) -> tuple[str, str, frozenset[object]] | None:
+def _parsed(wheel: Path) -> tuple[str, str, frozenset[Tag]] | None:
     from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 
     try:

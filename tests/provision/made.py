@@ -64,7 +64,7 @@ def ready_venv(**update: Any) -> dict[str, Any]:
     installed = {
         one.name: {"version": one.version, "content": one.content or "", "fault": None} for one in REQUIRED.values()
     }
-    return venv("venv", **{"ours": True, "python": "3.11.2", "installed": installed, **update})
+    return venv(**{"kind": "venv", "ours": True, "python": "3.11.2", "installed": installed, **update})
 
 
 def case(

@@ -52,7 +52,7 @@ def test_a_whole_environment(made: Path) -> None:
     assert venv.python == facts.python.markers["python_full_version"]
     assert venv.installed["toy-box"].version == "1.0"
     assert venv.installed["toy-box"].fault is None
-    assert facts.python.path == getattr(sys, "_base_executable", sys.executable)
+    assert facts.python.path == str(Path(sys.executable).resolve())
     assert facts.venvs[str(made.parent / "work" / "venv")].kind == "absent"
     assert facts.folders[str(made.parent / "work")].model_dump() == {"exists": False, "writable": True}
     assert set(facts.settings.values()) <= {"0", "1", "2"}

@@ -4,46 +4,45 @@ Its argument is JSON: {"archive", "folder": where to unpack, "venv": paths}. Nee
 and the folder when it has installed.
 """
 
-import glob
 import json
-import os
 import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 INSTALLS_S = 1800
 
 
-def install(archive: str, folder: str, venv: str) -> int:
+def install(archive: Path, folder: Path, venv: Path) -> int:
     """Unpack, install, clean up. Returns uv's exit status."""
     shutil.rmtree(folder, ignore_errors=True)
-    os.makedirs(folder)
+    folder.mkdir()
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(folder)
-    wheels = sorted(glob.glob(os.path.join(folder, "*.whl")))
-    options = ["--offline", "--no-config", "--no-progress", "--cache-dir", os.path.join(folder, "cache")]
-    into = ["--python", os.path.join(venv, "bin", "python"), "--no-deps", "--no-index", "--reinstall"]
-    command = [uv_program(folder, venv), "pip", "install", "--quiet", *options, *into, *wheels]
-    status = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=INSTALLS_S).returncode
+    wheels = sorted(map(str, folder.glob("*.whl")))
+    options = ["--offline", "--no-config", "--no-progress", "--cache-dir", str(folder / "cache")]
+    into = ["--python", str(venv / "bin" / "python"), "--no-deps", "--no-index", "--reinstall"]
+    command = [str(uv_program(folder, venv)), "pip", "install", "--quiet", *options, *into, *wheels]
+    status = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=INSTALLS_S, check=False).returncode
     if status == 0:
         shutil.rmtree(folder)
-        os.remove(archive)
+        archive.unlink()
     return status
 
 
-def uv_program(folder: str, venv: str) -> str:
+def uv_program(folder: Path, venv: Path) -> Path:
     """uv out of its wheel, or as it is installed."""
-    for wheel in glob.glob(os.path.join(folder, "uv-*.whl")):
-        target = os.path.join(folder, "uv")
+    for wheel in folder.glob("uv-*.whl"):
+        target = folder / "uv"
         with zipfile.ZipFile(wheel) as packed:
             name = next(one for one in packed.namelist() if one.endswith(".data/scripts/uv"))
-            with packed.open(name) as source, open(target, "wb") as copy:
+            with packed.open(name) as source, target.open("wb") as copy:
                 shutil.copyfileobj(source, copy)
-        os.chmod(target, 0o755)
+        target.chmod(0o700)
         return target
-    return os.path.join(venv, "bin", "uv")
+    return venv / "bin" / "uv"
 
 
 if __name__ == "__main__":
-    raise SystemExit(install(**json.loads(sys.argv[1])))
+    raise SystemExit(install(**{name: Path(path) for name, path in json.loads(sys.argv[1]).items()}))
