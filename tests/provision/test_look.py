@@ -26,7 +26,7 @@ TEXT = "x = 1\n"
 def made(tmp_path: Path) -> Path:
     """A virtual environment of ours with one distribution."""
     folder = tmp_path / "venv"
-    python_venv.create(folder, with_pip=False)
+    python_venv.create(folder, with_pip=False, symlinks=True)
     (folder / ".fedprobe").touch()
     site = folder / SITE
     (site / "toy.py").write_text(TEXT)

@@ -55,7 +55,7 @@ def test_it_is_read_as_it_was_written() -> None:
 
 @pytest.mark.parametrize("text", ["{", '{"version": 2, "records": []}', '{"version": 1, "records": [{"kind": "x"}]}'])
 def test_one_that_is_not_ours_is_refused(text: str) -> None:
-    with pytest.raises(ProvisionError, match=r"^pi1: its record of changes"):
+    with pytest.raises(ProvisionError, match=r"^pi1: provision.json in its work folder"):
         read_manifest(text, "pi1")
 
 
