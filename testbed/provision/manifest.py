@@ -97,7 +97,7 @@ def read_manifest(text: str, host: str) -> Manifest:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
         raise ProvisionError(
-            f"{host}: provision.json in its work folder, the record of changes, is not one that this fedprobe writes. "
+            f"{host}: provision.json in its work folder, the record of changes, is none that this fedprobe writes. "
             "Use the version that provisioned the host, or look at the file and remove it."
         ) from error
 

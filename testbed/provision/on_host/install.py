@@ -23,7 +23,9 @@ def install(archive: Path, folder: Path, venv: Path) -> int:
     wheels = sorted(map(str, folder.glob("*.whl")))
     options = ["--offline", "--no-config", "--no-progress", "--cache-dir", str(folder / "cache")]
     into = ["--python", str(venv / "bin" / "python"), "--no-deps", "--no-index", "--reinstall"]
-    command = [str(uv_program(folder, venv)), "pip", "install", "--quiet", *options, *into, *wheels]
+    # compiled here, so that no process of a first trial does it while it is measured
+    command = [str(uv_program(folder, venv)), "pip", "install", "--quiet", "--compile-bytecode"]
+    command += [*options, *into, *wheels]
     status = subprocess.run(command, stdin=subprocess.DEVNULL, timeout=INSTALLS_S, check=False).returncode
     if status == 0:
         shutil.rmtree(folder)
