@@ -14,6 +14,7 @@ import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -339,13 +340,9 @@ def test_a_host_that_disappears_in_the_middle_holds_up_no_other(
     with lifecycle.emulated(2, seed=10) as inventory:
         path = tmp_path / "inventory.toml"
         write_inventory(inventory, path)
-        arriving = Path(inventory.host("pi2").work_folder) / "provision.zip.part"
         full = command(path, wheelhouse, "--json")
         with subprocess.Popen(full, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            clock = SystemClock()
-            deadline_ns = clock.mono_ns() + 120 * 10**9
-            while not arriving.exists() and process.poll() is None and clock.mono_ns() < deadline_ns:
-                sleep_s(0.002)
+            wait_for_wheels_on(inventory, "pi2", process)
             end_host(inventory, "pi2")
             said, talk = process.communicate()
         document = json.loads(said)
@@ -355,6 +352,45 @@ def test_a_host_that_disappears_in_the_middle_holds_up_no_other(
         assert set(failed) == {"pi2"}
         assert failed["pi2"].startswith("pi2: ")
         assert provision(inventory, tmp_path, wheelhouse, "--only", "pi1", "--only", "server").changes == 0
+
+
+def test_a_controller_that_is_killed_in_the_middle_leaves_what_a_second_run_mends(
+    ready: Hosts, wheelhouse: Path, tmp_path: Path
+) -> None:
+    assert provision(ready.inventory, tmp_path, wheelhouse, "--only", "pi1", "--undo").code == 0
+    full = command(tmp_path / "inventory.toml", wheelhouse, "--only", "pi1")
+    with subprocess.Popen(full, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        wait_for_wheels_on(ready.inventory, "pi1", process)
+        process.kill()
+    assert (Path(ready.inventory.host("pi1").work_folder) / "provision.json").exists()
+    back = provision(ready.inventory, tmp_path, wheelhouse, "--only", "pi1", "--undo")
+    assert back.code == 0
+    assert [text for text in back.texts("pi1") if text.startswith("remove the virtual environment")]
+    assert venv_of(ready.inventory, "pi1").is_symlink(), "what was begun can be taken back"
+    mended = provision(ready.inventory, tmp_path, wheelhouse, "--only", "pi1", env=OFFLINE)
+    assert mended.code == 0
+    assert [text for text in mended.texts("pi1") if text.startswith("install fedprobe")]
+    assert provision(ready.inventory, tmp_path, wheelhouse, env=OFFLINE).changes == 0
+
+
+def wait_for_wheels_on(inventory: Inventory, host: str, process: subprocess.Popen[Any]) -> None:
+    """Until the first of them arrive on a host, which is in the middle of the work."""
+    arriving = Path(inventory.host(host).work_folder) / "provision.zip.part"
+    clock = SystemClock()
+    deadline_ns = clock.mono_ns() + 120 * 10**9
+    while not arriving.exists():
+        assert process.poll() is None, "it ended before"
+        assert clock.mono_ns() < deadline_ns
+        sleep_s(0.002)
+
+
+def test_a_host_that_is_not_in_the_inventory_is_the_users_mistake(ready: Hosts, tmp_path: Path) -> None:
+    path = tmp_path / "inventory.toml"
+    write_inventory(ready.inventory, path)
+    done = subprocess.run(command(path, tmp_path, "--only", "pi22"), capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "has no host 'pi22'" in done.stderr
 
 
 @pytest.mark.long
