@@ -158,6 +158,6 @@ def _host(site: Site, plan: HostPlan) -> Host:
             device=MANAGEMENT_DEVICE,
         ),
         interfaces={name: Interface.model_validate(one) for name, one in interfaces.items()},
-        python=sys.executable,
+        python=str(plan.venv / "bin" / Path(sys.executable).name),
         work_folder=str(plan.work),
     )

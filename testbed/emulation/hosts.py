@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,11 @@ class HostPlan:
         return self.home / "fedprobe"
 
     @property
+    def venv(self) -> Path:
+        """Where Python is: a link to the controller's own at first; `fedprobe provision` makes a real one there."""
+        return self.work / "venv"
+
+    @property
     def log(self) -> Path:
         """What sshd and the start script say."""
         return self.folder / "sshd.log"
@@ -95,6 +101,7 @@ def write_files(plan: HostPlan, plans: Sequence[HostPlan], controller_key: str) 
     """Everything the host reads when it starts, but its host key."""
     for folder in (plan.home, plan.temporary, plan.work):
         folder.mkdir(parents=True, exist_ok=True)
+    plan.venv.symlink_to(Path(sys.executable).parent.parent)
     for folder in (plan.folder, plan.home):
         folder.chmod(0o700)
     texts = {
