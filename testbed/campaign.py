@@ -47,20 +47,52 @@ class Workload(_Strict):
     settings: dict[str, RunConfigValue] = {}
 
 
+class BackgroundKeys(_Strict):
+    """A sender that takes its share of a network, as one more client of it."""
+
+    network: NetworkName
+    uplink_bit_per_s: Annotated[int, Field(ge=0)] = 0
+    downlink_bit_per_s: Annotated[int, Field(ge=0)] = 0
+
+
 class Testbed(_Strict):
-    """Where it runs: the emulated testbed, or the hosts of an inventory file."""
+    """Where it runs: the emulated testbed, or the hosts of an inventory file.
+
+    All but `kind` and `inventory` is the emulated testbed's: `profiles` names shipped ones or a file, `pi_cpu` is
+    what each node gets of one core, `trace` has one CSV for a network, or the downlink's and the uplink's Mahimahi
+    trace. Files are relative to the campaign file.
+    """
 
     kind: Literal["emulated", "inventory"] = "emulated"
     inventory: Path | None = None
-    profiles: Path | None = None
+    profiles: str | None = None
+    pi_cpu: Annotated[float, Field(gt=0)] | None = None
+    trace: dict[NetworkName, str | tuple[str, ...]] = {}
+    background: BackgroundKeys | None = None
+
+    @property
+    def emulated_only(self) -> list[str]:
+        """The keys given that mean nothing on real hosts."""
+        given = {
+            "profiles": self.profiles,
+            "pi_cpu": self.pi_cpu,
+            "trace": self.trace or None,
+            "background": self.background,
+        }
+        return [f"testbed.{key}" for key, value in given.items() if value is not None]
 
 
 class Collect(_Strict):
-    """What is sampled beside each trial, and how often."""
+    """What is sampled beside each trial, and how often.
+
+    `baseline`: before the first trial every link is measured alone, `baseline_s` seconds up and as many down.
+    """
 
     collectors: tuple[str, ...] = ("host", "process", "interfaces", "chrony")
     interval_ms: Annotated[int, Field(ge=100, le=60_000)] = 1000
     capture: bool = False
+    baseline: bool = False
+    baseline_s: Annotated[int, Field(ge=2, le=60)] = 5
 
 
 class Limits(_Strict):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from analysis.formats import listed
 from testbed.campaign import Campaign, CampaignError
-from testbed.emulation.addresses import NETWORKS
+from testbed.campaign_conditions import conditions_of, profiles_of
 from testbed.inventory import Inventory
 from testbed.inventory_file import read_inventory
 from testbed.validation import did_you_mean
@@ -17,11 +17,20 @@ def inventory_of(campaign: Campaign, campaign_file: Path) -> Inventory | None:
     """The inventory that a campaign names, ready for use; None: it asks for an emulated testbed, of which its
     networks are known.
 
-    Raises CampaignError where the testbed cannot carry the campaign, InventoryError for a wrong inventory file.
+    Raises CampaignError where the testbed cannot carry the campaign, InventoryError for a wrong inventory file, and
+    UsageError for profiles or conditions that cannot be.
     """
     if campaign.testbed.kind == "emulated":
-        _require_networks(campaign, campaign_file, NETWORKS, "the emulated testbed")
+        links = profiles_of(campaign, campaign_file).links
+        _require_networks(campaign, campaign_file, links, "the emulated testbed")
+        used = {name: links[name] for name in campaign.factors.interface}
+        conditions_of(campaign, campaign_file).require_possible(used)
         return None
+    if campaign.testbed.emulated_only:
+        raise CampaignError(
+            f"{campaign_file}: {listed(campaign.testbed.emulated_only)}: real hosts and networks are as they are. "
+            'Leave it out, or write testbed.kind = "emulated".'
+        )
     if campaign.testbed.inventory is None:
         raise CampaignError(
             f'{campaign_file}: testbed.kind = "inventory" needs testbed.inventory. Name the inventory file there.'

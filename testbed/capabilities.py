@@ -38,6 +38,7 @@ PROGRAMS = {
         Program("sshd", "openssh-server", "is how the controller reaches every host"),
         Program("tcpdump", "tcpdump", "captures packets"),
         Program("iperf3", "iperf3", "measures what a link carries"),
+        Program("ping", "iputils-ping", "measures how long a link takes there and back"),
         Program("chronyc", "chrony", "tells how well a host's clock is disciplined"),
     )
 }

@@ -1,4 +1,4 @@
-"""Checks of a trial against something that is not the probe: interface counters and the addresses a server saw.
+"""Checks of a trial against something that is not the probe: interface counters, routes, the addresses a server saw.
 
 Pure functions over records; each finding is a fact with its numbers, passed or not.
 """
@@ -13,6 +13,7 @@ from typing import Any
 from analysis.load import Records, SegmentRecords
 from instrument.records import Model, Rpc, Sample, Segment, Serve
 from testbed.inventory import Security
+from testbed.paths import NodePath, Payload, astray, counters_text
 
 COUNTED_OVER_PAYLOAD = 0.10  # headers and acknowledgements of full frames are 7 to 8 %
 STRAY_BYTES = 1000
@@ -50,17 +51,43 @@ def all_checks(
     return [*checks, _peers(records, set(server_side)), _spools(records), _models(records)]
 
 
-def payload_bytes(records: Records, node: str) -> int:
+def path_checks(paths: Sequence[NodePath], payloads: Mapping[str, Payload]) -> list[Check]:
+    """Each node's route before and after the trial, and what its interfaces carried meanwhile."""
+    return [check for path in paths for check in (_route(path), _carried(path, payloads[path.node]))]
+
+
+def _route(path: NodePath) -> Check:
+    device = path.devices[path.network]
+    return Check(
+        name=f"{path.node}: route to {path.server}",
+        passed={path.before.route.device, path.after.route.device} == {device},
+        detail=f"by {path.before.route} before the trial, by {path.after.route} after it, {device} expected",
+    )
+
+
+def _carried(path: NodePath, payload: Payload) -> Check:
+    return Check(
+        name=f"{path.node}: bytes by interface",
+        passed=payload.total_bytes > 0 and not path.unread and not astray(path, payload),
+        detail=f"payload {payload.sent_bytes:,} B sent, {payload.received_bytes:,} B received; {counters_text(path)}",
+    )
+
+
+def payload_of(records: Records, node: str) -> Payload:
     """Bytes of all request and response bodies between a node's SuperNode and the SuperLink that were answered.
 
     An attempt without an answer (a connection that the server had closed) may have sent any part of its body.
     """
-    return sum(
-        record.request_bytes + record.response_bytes
+    answered = [
+        record
         for segment in records.segments
         if segment.header.host == node and segment.header.role == "flower-supernode"
         for record in segment.records
         if isinstance(record, Rpc) and record.method.startswith(FLEET) and record.status is not None
+    ]
+    return Payload(
+        sent_bytes=sum(record.request_bytes for record in answered),
+        received_bytes=sum(record.response_bytes for record in answered),
     )
 
 
@@ -85,7 +112,7 @@ def _total(values: Mapping[str, int | float]) -> float:
 
 def _counters(records: Records, device: Devices) -> Check:
     name = f"{device.node}: counters of {device.by_network[device.interface]}"
-    payload = payload_bytes(records, device.node)
+    payload = payload_of(records, device.node).total_bytes
     counted = counted_bytes(records, device.node, device.by_network[device.interface])
     if counted is None or payload == 0:
         return Check(name=name, passed=False, detail=f"nothing to compare: payload {payload} B, counted {counted} B")
@@ -115,13 +142,19 @@ def _silence(records: Records, device: Devices) -> Check:
     )
 
 
-def _peers(records: Records, allowed: set[str]) -> Check:
+def peers(records: Records) -> dict[str, int]:
+    """The addresses from which the SuperLink saw nodes, with the number of their requests."""
     seen: dict[str, int] = defaultdict(int)
     for segment in records.segments:
         if segment.header.role == "flower-superlink":
             for record in segment.records:
                 if isinstance(record, Serve) and record.path.startswith("/v1/fleet/"):
                     seen[record.peer] += 1
+    return dict(seen)
+
+
+def _peers(records: Records, allowed: set[str]) -> Check:
+    seen = peers(records)
     strangers = {peer: count for peer, count in seen.items() if peer not in allowed}
     detail = ", ".join(f"{peer} {count} requests" for peer, count in sorted(seen.items())) or "no request"
     return Check(name="server: peers", passed=bool(seen) and not strangers, detail=detail)

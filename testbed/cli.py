@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from testbed.commands import instrument, preflight, report, run, selftest, testbed
+from testbed.commands import instrument, preflight, provision, report, run, selftest, testbed
 
 DESCRIPTION = """\
 fedprobe measures where the time of federated learning goes: Flower clients on Raspberry Pis
@@ -18,6 +18,7 @@ EXAMPLES = """\
 examples:
   fedprobe run quickstart                 compare Ethernet, WiFi and 5G on this machine
   fedprobe report RUN_DIR                 read it again
+  fedprobe provision lab.toml             make the hosts of a real lab ready
   fedprobe preflight lab.toml             is that testbed fit to measure
   fedprobe selftest --quick               how wrong this instrument is, against packets
   fedprobe instrument -- flower-superlink --insecure
@@ -37,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="store_true", help="print the version and exit")
     commands = made.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for command in (run, report, instrument, preflight, selftest, testbed):
+    for command in (run, report, instrument, provision, preflight, selftest, testbed):
         command.add_to(commands)
     return made
 

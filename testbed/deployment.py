@@ -94,10 +94,10 @@ class Deployment:
         return posixpath.join(host.work_folder, "trials", self.trial, *parts)
 
     def prepare(self) -> None:
-        """Make the trial's folders on every host."""
+        """Make the trial's folders on every host; what an earlier run left under the trial's name is moved aside."""
         for host in self.hosts:
             folders = [self.folder(host, name) for name in ("spool", "logs", "flwr-home")]
-            self._checked(host, ["mkdir", "-p", *folders])
+            self._checked(host, ["sh", "-c", _NEW_FOLDERS, "prepare", self.folder(host), *folders])
         self.credentials.put()
         self._write_connection()
 
@@ -300,6 +300,13 @@ class Deployment:
     def _checked(self, host: Host, command: Sequence[str]) -> None:
         self.sessions[host.name].check(command, timeout_s=COMMAND_S)
 
+
+# $1 is the trial's folder. Records of an earlier run in it would be taken for this one's, and may be all of them.
+_NEW_FOLDERS = """
+[ ! -e "$1" ] || mv -- "$1" "$1.$(date -u +%Y%m%dT%H%M%SZ)" || exit
+shift
+mkdir -p -- "$@"
+"""
 
 # $1 is the trial. TERM first: a process that ends in order completes its records.
 _END_MARKED = """

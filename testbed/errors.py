@@ -8,6 +8,7 @@
     │   └── NeedsRootError                root is: an ordinary user may be root in namespaces of his own
     ├── EmulationError           exit 1   the kernel did not do what was asked
     ├── OwnershipError           exit 1   the testbed belongs to somebody else
+    ├── WheelhouseError          exit 1   wheels for the hosts cannot be had
     └── RemoteError              exit 1   a host could not be reached or refused
         ├── UnknownHostKeyError
         ├── WrongHostKeyError
@@ -17,6 +18,7 @@
         ├── KeyFileError
         ├── SudoRefusedError
         ├── DigestError
+        ├── ProvisionError
         └── HostsFailedError
 
 A message names the fact, the cause and the next step; the command line prints it and adds nothing.
@@ -97,3 +99,11 @@ class DigestError(RemoteError):
 
 class HostsFailedError(RemoteError):
     """Some of several hosts failed; the others went to their end."""
+
+
+class ProvisionError(RemoteError):
+    """A host cannot be made ready."""
+
+
+class WheelhouseError(FedprobeError):
+    """The wheels that hosts need cannot be built, downloaded or used."""

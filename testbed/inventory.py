@@ -6,6 +6,7 @@ Here every host says all of itself. In a file defaults and ranges keep fifty Pis
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -56,10 +57,14 @@ class Management(Account):
 
 
 class Interface(Strict):
-    """A host's interface on one measured network."""
+    """A host's interface on one measured network.
+
+    `gateway` is what the host route of `testbed.pinning` leads through; None: the server is on the link itself.
+    """
 
     device: Text
     address: IPvAnyAddress
+    gateway: IPvAnyAddress | None = None
 
 
 class Host(Strict):
@@ -95,12 +100,40 @@ class Controller(Strict):
     namespace: Text | None = None
 
 
+class FollowedTrace(Strict):
+    """The process that makes a network's rates follow a trace, the trace's files, and the log of applied rates."""
+
+    pid: int
+    files: tuple[Text, ...]
+    period_s: float
+    log: Path
+
+
 class EmulatedNetwork(Strict):
     """What makes a network's delay, and, for the delayer, its process and its lateness histogram."""
 
     delay_element: Literal["netem", "nfqueue", "none"]
     pid: int | None = None
     histogram: Path | None = None
+    trace: FollowedTrace | None = None
+
+
+class PiCpu(Strict):
+    """The processor limit of each node: Pi-like, not a Pi."""
+
+    cores: float
+    period_us: int
+    cgroup: Literal["v1", "v2"]
+
+
+class BackgroundSender(Strict):
+    """What was asked of the background sender of a network, and the files that count its frames, by direction."""
+
+    network: NetworkName
+    uplink_bit_per_s: int
+    downlink_bit_per_s: int
+    sent: dict[Literal["uplink", "downlink"], Path]
+    received: dict[Literal["uplink", "downlink"], Path]
 
 
 class Emulator(Strict):
@@ -113,6 +146,8 @@ class Emulator(Strict):
     networks: dict[NetworkName, EmulatedNetwork]
     rootless: bool = False  # made by an ordinary user: nothing there has real-time priority
     monotonic_offset_s: dict[str, int] = {}  # host -> offset of its clock; empty: no time namespaces here
+    pi_cpu: PiCpu | None = None
+    background: BackgroundSender | None = None
 
 
 class Inventory(Strict):
@@ -149,6 +184,15 @@ class Inventory(Strict):
     def server_addresses(self) -> dict[NetworkName, str]:
         """What a node dials on each network."""
         return {network: str(one.address) for network, one in self.server.interfaces.items()}
+
+    @property
+    def networks_by_route(self) -> tuple[NetworkName, ...]:
+        """The networks on which the server has the address that it has on another one too.
+
+        There a host route on the node, not the address that it dials, decides which way its bytes go.
+        """
+        times = Counter(one.address for one in self.server.interfaces.values())
+        return tuple(network for network, one in self.server.interfaces.items() if times[one.address] > 1)
 
     @property
     def controller_namespace(self) -> str | None:

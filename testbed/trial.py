@@ -12,23 +12,25 @@ from analysis import load, store
 from instrument.identity import ROLES
 from instrument.polling import FAST_WAIT_S
 from instrument.spool import SpoolError
-from testbed import checks
+from testbed import checks, paths
 from testbed.campaign import Campaign
 from testbed.deployment import Deployment, TrialError
-from testbed.emulation import lateness
-from testbed.emulation.lifecycle import delayer_snapshots
+from testbed.emulation import trial_facts
 from testbed.emulation.profiles import LinkProfile, Profiles
 from testbed.errors import FedprobeError
 from testbed.fetch import fetch
 from testbed.follow import Follower
 from testbed.interrupts import Interrupted, Interrupts
 from testbed.inventory import Inventory
+from testbed.path_watch import PathWatch
+from testbed.pinning import Pins, pins_of
 from testbed.plan import PlannedTrial
 from testbed.progress import RunProgress
 from testbed.run_folder import TrialFolder
 from testbed.shell import Shell
 
 INTERRUPTED = "interrupted by the user"
+RATES_FILE = "rates.csv"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,20 @@ class Setting:
     sessions: Mapping[str, Shell]
     interrupts: Interrupts
     progress: RunProgress
+
+
+@dataclass(slots=True, kw_only=True)
+class _Around:
+    """What is looked at before a trial and after it, and what is undone then."""
+
+    watch: PathWatch
+    pins: Pins
+    begun: trial_facts.Before | None = None
+
+    def begin(self, inventory: Inventory) -> None:
+        self.begun = trial_facts.before(inventory)
+        self.pins.apply()
+        self.watch.look_before()
 
 
 def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rounds_before: int) -> None:
@@ -64,19 +80,21 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
         networks=planned.networks,
     )
     folder.enter("starting", **asked(setting, planned))
-    reason = ""
-    before: dict[str, lateness.Snapshot] = {}
-    interrupted = False
-    try:
-        before = delayer_snapshots(inventory)
-        _measure(setting, deployment, folder, rounds_before)
-    except Interrupted:
-        reason, interrupted = INTERRUPTED, True
-    except FedprobeError as error:
-        reason = str(error)
-    with setting.interrupts.shield():
-        reason = _take_down(setting, deployment, folder, before, reason)
-        _keep(setting, deployment, folder, reason)
+    reason, interrupted = "", False
+    to_pin = pins_of(inventory, [(node, deployment.network(node)) for node in nodes])
+    with Pins(setting.sessions, to_pin, setting.interrupts) as pins:
+        around = _Around(watch=PathWatch(deployment), pins=pins)
+        try:
+            deployment.prepare()  # first of all: what is fetched in the end must be of this trial
+            around.begin(inventory)
+            _measure(setting, deployment, folder, rounds_before)
+        except Interrupted:
+            reason, interrupted = INTERRUPTED, True
+        except FedprobeError as error:
+            reason = str(error)
+        with setting.interrupts.shield():
+            reason = _take_down(setting, deployment, folder, around, reason)
+            _keep(setting, deployment, folder, around.watch, reason)
     if interrupted:
         raise Interrupted
 
@@ -84,7 +102,9 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
 def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
     """What trial.json says before anything is started."""
     campaign = setting.campaign
-    link = setting.profiles.links[planned.interface] if setting.profiles and not planned.networks else None
+    varies = trial_facts.follows_trace(setting.inventory, planned.interface)
+    one_rate = setting.profiles and not planned.networks and not varies
+    link = setting.profiles.links[planned.interface] if setting.profiles and one_rate else None
     return {
         "name": planned.name,
         "campaign": campaign.name,
@@ -104,6 +124,7 @@ def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
             "clock": setting.inventory.clock,
             "management_on": _management_on(setting),
             "fast_waits_s": FAST_WAIT_S if planned.polling == "fast" else None,
+            **trial_facts.declared(setting.inventory, planned.interface),
         },
     }
 
@@ -135,7 +156,6 @@ def link_rates(profile: LinkProfile) -> dict[str, Any]:
 def _measure(setting: Setting, deployment: Deployment, folder: TrialFolder, done_before: int) -> None:
     follower = Follower(deployment, lambda state: setting.progress.rounds_done(done_before + state.round))
     setting.progress.doing(f"{deployment.trial}: starting Flower on {len(deployment.nodes)} nodes, collectors")
-    deployment.prepare()
     deployment.start_superlink()
     deployment.register_supernodes()
     if deployment.registered:
@@ -160,7 +180,7 @@ def _take_down(
     setting: Setting,
     deployment: Deployment,
     folder: TrialFolder,
-    before: Mapping[str, lateness.Snapshot],
+    around: _Around,
     reason: str,
 ) -> str:
     """End every process; what went wrong here is the trial's reason unless it has one."""
@@ -169,65 +189,57 @@ def _take_down(
         folder.enter("stopping")
     finally:  # a full disk must not leave processes on the hosts
         deployment.stop()
-    problems = list(deployment.not_ended)
+    problems = [*deployment.not_ended, *around.watch.look_after()]
+    left_behind = around.pins.undo()
     try:
-        folder.add(emulator=_emulator_facts(setting, deployment.interface, before))
+        folder.add(emulator=trial_facts.during(setting.inventory, deployment.interface, around.begun))
+        _keep_rates(setting, deployment, folder)
     except (FedprobeError, ValueError, OSError) as error:
         problems.append(str(error))
-    return reason or "; ".join(problems)
+    return "; ".join(filter(None, (reason or "; ".join(problems), *left_behind)))
 
 
-def _emulator_facts(setting: Setting, interface: str, before: Mapping[str, lateness.Snapshot]) -> dict[str, Any]:
-    emulator = setting.inventory.emulator
-    if emulator is None:
-        return {}
-    network = emulator.networks[interface]
-    facts: dict[str, Any] = {
-        "kind": network.delay_element,
-        "congestion_control": emulator.congestion_control,
-        "rootless": emulator.rootless,
-    }
-    if interface not in before:
-        return facts
-    after = delayer_snapshots(setting.inventory)[interface]
-    late = lateness.between(before[interface], after)
-    return {
-        **facts,
-        "scheduler": after.scheduler,
-        "packets": late.packets,
-        "dropped": late.dropped,
-        "overruns": late.overruns,
-        "delay_late_mean_s": _seconds(late.mean_ns),
-        "delay_late_p99_s": _seconds(late.p99_ns),
-        "delay_late_max_s": _seconds(late.max_ns),
-    }
+def _keep_rates(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
+    """The rates that a trace made of the trial's link, beside its records."""
+    if (applied := trial_facts.rates_applied(setting.inventory, deployment.interface)) is not None:
+        (folder.path / RATES_FILE).write_text(applied, encoding="ascii")
 
 
-def _seconds(nanoseconds: float | None) -> float | None:
-    return None if nanoseconds is None else nanoseconds / 1e9
+def _keep(setting: Setting, deployment: Deployment, folder: TrialFolder, watch: PathWatch, reason: str) -> None:
+    """Fetch, verify, store and check; a trial without a reason against it is ok.
 
-
-def _keep(setting: Setting, deployment: Deployment, folder: TrialFolder, reason: str) -> None:
-    """Fetch, verify, store and check; a trial without a reason against it is ok."""
+    `ran_whole` tells a trial that is invalid by the way its bytes went from one that failed.
+    """
     setting.progress.doing(f"{deployment.trial}: fetching and checking records")
     folder.enter("fetching", reason=reason)
     problems = fetch(deployment, folder)
     folder.enter("storing")
-    found: list[checks.Check] = []
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = {"checks": [], "paths": paths.as_documents(watch.paths({}))}
+    wrong_way = ""
     try:
         records = load.load_spools(folder.spool)
         store.write(records, folder.records)
+        ways = watch.paths(checks.peers(records))
+        payloads = {way.node: checks.payload_of(records, way.node) for way in ways}
+        wrong_way = paths.reason(ways, payloads)
         found = checks.all_checks(
             records, _devices(deployment), _dialled(deployment), security=setting.inventory.security
         )
-        facts = {"settings": {**folder.facts["settings"], **_conditions(setting, records)}}
-        facts["settings"]["cpus"] = os.cpu_count() if setting.inventory.emulator else None
+        facts = {
+            "settings": {**folder.facts["settings"], **_conditions(setting, records)},
+            "checks": checks.as_documents([*found, *checks.path_checks(ways, payloads)]),
+            "paths": paths.as_documents(ways),
+        }
     except (SpoolError, store.StoreError, OSError) as error:
         problems.append(str(error))
     reason = reason or "; ".join(problems)
     folder.enter(
-        "done", outcome="invalid" if reason else "ok", reason=reason, checks=checks.as_documents(found), **facts
+        "done",
+        outcome="invalid" if reason or wrong_way else "ok",
+        reason="; ".join(filter(None, (reason, wrong_way))),
+        ran_whole=not reason,
+        astray=bool(wrong_way),
+        **facts,
     )
 
 
@@ -255,4 +267,8 @@ def _conditions(setting: Setting, records: load.Records) -> dict[str, Any]:
     nice: dict[str, Sequence[int]] = {
         role: sorted({header.nice for header in flower if header.role == role}) for role in ROLES
     }
-    return {"priorities": kept and bool(asked_for), "nice": {role: values for role, values in nice.items() if values}}
+    return {
+        "priorities": kept and bool(asked_for),
+        "nice": {role: values for role, values in nice.items() if values},
+        "cpus": os.cpu_count() if setting.inventory.emulator else None,
+    }

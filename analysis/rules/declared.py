@@ -1,8 +1,8 @@
-"""What the inventory declares of its testbed that a reader of the report must know: management, clocks, security."""
+"""What is declared of the testbed that a reader of the report must know: management, clocks, security, conditions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from analysis.formats import count, listed
 from analysis.measured import Measured
@@ -79,4 +79,56 @@ def rootless(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdi
         )
 
 
-RULES = (management_shared, shared_clock, secured, rootless)
+def pi_like(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
+    """Emulated nodes whose processor time is limited: like a Pi's in amount, not a Pi's."""
+    found = {trial.facts.name: limit for trial in trials if is_usable(trial) and (limit := _part(trial, "pi_like"))}
+    if found:
+        limit = next(iter(found.values()))
+        yield Verdict(
+            severity="info",
+            rule="pi_like",
+            finding=f"Pi-like processors in {count(len(found), 'trial')}: each node has {limit.get('cores')} of a "
+            f"core of this machine (cgroup {limit.get('cgroup')}), in slices of {limit.get('period_ms', 'some')} ms.",
+            next_step="Call these nodes Pi-like, never Pis: no share is known to equal one. A transfer may "
+            "wait for a slice; measure compute times on hardware.",
+        )
+
+
+def background(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
+    """A sender of the emulator's own that takes its share of the network."""
+    found = {trial.facts.name: one for trial in trials if is_usable(trial) and (one := _part(trial, "background"))}
+    if found:
+        one = next(iter(found.values()))
+        yield Verdict(
+            severity="info",
+            rule="background",
+            finding=f"a background sender in {count(len(found), 'trial')}: {_mbit(one.get('uplink_bit_per_s'))} up, "
+            f"{_mbit(one.get('downlink_bit_per_s'))} down, as asked; what passed is in trial.json.",
+            next_step="Bounds are of the empty cell: what is above them is congestion. Compare with a run without.",
+        )
+
+
+def traced(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
+    """Rates that followed a trace: there is no one rate, and so no bound."""
+    found = {trial.facts.name: one for trial in trials if is_usable(trial) and (one := _part(trial, "trace"))}
+    if found:
+        one = next(iter(found.values()))
+        yield Verdict(
+            severity="info",
+            rule="traced",
+            finding=f"rates followed a trace in {count(len(found), 'trial')} ({one.get('file')}, repeated after "
+            f"{one.get('period_s')} s), each trial from its beginning; every applied rate is in its rates.csv.",
+            next_step="Read a transfer's time beside the rates that were applied then.",
+        )
+
+
+def _part(trial: TrialTimes, key: str) -> Mapping[str, object]:
+    found = trial.facts.settings.get(key)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _mbit(value: object) -> str:
+    return f"{float(value) / 1e6:g} Mbit/s" if isinstance(value, int | float) else "nothing"
+
+
+RULES = (management_shared, shared_clock, secured, rootless, pi_like, background, traced)

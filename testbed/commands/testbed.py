@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from testbed.commands import Commands, command
+
+if TYPE_CHECKING:
+    from testbed.emulation.conditions import Background
+
+DEFAULT_PROFILES = "default"
 
 EXAMPLES = """\
 examples:
   fedprobe testbed up --nodes 4           build it; prints where its inventory is
+  fedprobe testbed up --profiles paper-5g --pi-cpu 0.4
+  fedprobe testbed up --trace 5g=drive.csv --background 5g=5000000,20000000
   fedprobe testbed status
   fedprobe testbed down
 """
@@ -29,7 +37,29 @@ def add_to(commands: Commands) -> None:
     parser.add_argument("id", nargs="?", help="for down: which testbed (this clone's)")
     parser.add_argument("--nodes", type=_positive, default=4, help="how many Pis (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the hosts' clock offsets and the links' noise")
-    parser.add_argument("--profiles", type=Path, metavar="FILE", help="link profiles (as shipped)")
+    parser.add_argument(
+        "--profiles",
+        default=DEFAULT_PROFILES,
+        metavar="NAME",
+        help="link profiles: shipped ones, or a .toml file (%(default)s)",
+    )
+    parser.add_argument(
+        "--pi-cpu", type=float, metavar="SHARE", help="what each Pi gets of one core, 0.4 say: Pi-like, not a Pi's"
+    )
+    parser.add_argument(
+        "--trace",
+        action="append",
+        default=[],
+        type=_trace,
+        metavar="NETWORK=FILE[,FILE]",
+        help="rates over time: a CSV, or the downlink's and the uplink's Mahimahi trace",
+    )
+    parser.add_argument(
+        "--background",
+        type=_background,
+        metavar="NETWORK=UP[,DOWN]",
+        help="one more client that sends all the time, at these rates in bit/s",
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -40,17 +70,25 @@ def execute(options: argparse.Namespace) -> int:
 
 def _up(options: argparse.Namespace) -> int:
     from testbed.emulation import lifecycle
-    from testbed.emulation.profiles import load_profiles
+    from testbed.emulation.conditions import Conditions
+    from testbed.emulation.profiles import chosen_profiles
     from testbed.interrupts import Interrupts
 
-    profiles = load_profiles(options.profiles) if options.profiles else load_profiles()
+    profiles = chosen_profiles(options.profiles, Path.cwd())
+    conditions = Conditions(
+        pi_cpu_cores=options.pi_cpu, traces=dict(options.trace), background=_sender(options.background)
+    )
     with Interrupts():
-        inventory = lifecycle.up(options.nodes, profiles=profiles, held=True, seed=options.seed)
+        inventory = lifecycle.up(
+            options.nodes, profiles=profiles, held=True, seed=options.seed, conditions=conditions
+        )
     made = next(one for one in lifecycle.status() if one.testbed_id == inventory.name)
     hosts = ", ".join(f"{host.name} {host.management.address}" for host in inventory.hosts)
     is_rootless = inventory.emulator is not None and inventory.emulator.rootless
     without_root = " (without root: nothing has real-time priority)" if is_rootless else ""
     print(f"testbed {inventory.name}{without_root}: {hosts}")
+    if options.pi_cpu is not None:
+        print(f"Pi-like: each node has {options.pi_cpu:g} of one core of this machine, which is no Pi")
     print(f"inventory: {made.inventory}")
     return 0
 
@@ -89,6 +127,30 @@ def _down(options: argparse.Namespace) -> int:
         lifecycle.down(chosen)
     print(f"removed: {', '.join([*swept, *([chosen] if chosen else [])])}")
     return 0
+
+
+def _trace(text: str) -> tuple[str, tuple[Path, ...]]:
+    network, _, files = text.partition("=")
+    if not files:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NETWORK=FILE, such as 5g=drive.csv")
+    return network, tuple(Path(one).expanduser().absolute() for one in files.split(","))
+
+
+def _background(text: str) -> tuple[str, int, int]:
+    network, _, rates = text.partition("=")
+    up, _, down = rates.partition(",")
+    if not up.isdigit() or not (down or "0").isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is not NETWORK=UP,DOWN in bit/s, such as 5g=5000000,20000000")
+    return network, int(up), int(down or "0")
+
+
+def _sender(asked: tuple[str, int, int] | None) -> Background | None:
+    from testbed.emulation.conditions import Background
+
+    if asked is None:
+        return None
+    network, up, down = asked
+    return Background(network=network, uplink_bit_per_s=up, downlink_bit_per_s=down)
 
 
 def _positive(text: str) -> int:

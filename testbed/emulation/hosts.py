@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from random import Random
 from instrument.clock import SystemClock, sleep_s
 from testbed.emulation import namespaces, programs
 from testbed.emulation.addresses import Topology, management_address
+from testbed.emulation.cpu_limit import inside_group
 from testbed.errors import EmulationError
 
 SSH_PORT = 22
@@ -60,6 +62,11 @@ class HostPlan:
         return self.home / "fedprobe"
 
     @property
+    def venv(self) -> Path:
+        """Where Python is: a link to the controller's own at first; `fedprobe provision` makes a real one there."""
+        return self.work / "venv"
+
+    @property
     def log(self) -> Path:
         """What sshd and the start script say."""
         return self.folder / "sshd.log"
@@ -94,6 +101,7 @@ def write_files(plan: HostPlan, plans: Sequence[HostPlan], controller_key: str) 
     """Everything the host reads when it starts, but its host key."""
     for folder in (plan.home, plan.temporary, plan.work):
         folder.mkdir(parents=True, exist_ok=True)
+    plan.venv.symlink_to(Path(sys.executable).parent.parent)
     for folder in (plan.folder, plan.home):
         folder.chmod(0o700)
     texts = {
@@ -185,9 +193,10 @@ def unshare_command(plan: HostPlan) -> list[str]:
     return ["unshare", *spaces, "--fork", "--kill-child", "--mount-proc", "sh", f"{plan.folder}/start.sh"]
 
 
-def start(plan: HostPlan, testbed_id: str) -> int:
-    """Start a host; returns the pid of its `unshare`, which outlives this process."""
+def start(plan: HostPlan, testbed_id: str, group: Path | None = None) -> int:
+    """Start a host, in a control group where one is given; returns the pid of its `unshare`, which outlives us."""
     argv = unshare_command(plan)
+    argv = argv if group is None else inside_group(group, argv)
     if not plan.rootless:
         return spawn(argv, plan.namespace, testbed_id, log=plan.log, extra={})
     pid = spawn(argv, None, testbed_id, log=plan.log, extra={})

@@ -13,9 +13,10 @@ from pathlib import Path
 
 _BUCKETS_PER_OCTAVE = 4
 _OCTAVES = 24
-# upper edges in ns from 1 us to 16.8 s, each 19 % above the one before; one bucket more for what is later
+_FIRST_EDGE_NS = 976.5625  # 2 ms, up to which a delay counts as kept, is 2**11 of it and so an edge itself
+# upper edges in ns from 1 us to 16.4 s, each 19 % above the one before; one bucket more for what is later
 EDGES_NS = tuple(
-    round(1000 * 2 ** (step / _BUCKETS_PER_OCTAVE)) for step in range(_OCTAVES * _BUCKETS_PER_OCTAVE + 1)
+    round(_FIRST_EDGE_NS * 2 ** (step / _BUCKETS_PER_OCTAVE)) for step in range(_OCTAVES * _BUCKETS_PER_OCTAVE + 1)
 )
 BUCKETS = len(EDGES_NS) + 1
 

@@ -11,14 +11,18 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from testbed.capabilities import require_emulation
-from testbed.emulation import lateness, namespaces, ownership, processes
-from testbed.emulation.addresses import NETWORKS, namespace_prefix, topology
-from testbed.emulation.building import INVENTORY_FILE, Site, build
+from testbed.emulation import cpu_limit, lateness, namespaces, ownership, processes, tc
+from testbed.emulation.addresses import Topology, namespace_prefix, topology
+from testbed.emulation.building import INVENTORY_FILE, build
+from testbed.emulation.conditions import NONE, Conditions
+from testbed.emulation.packet_budget import PACKETS_PER_S, require_within
 from testbed.emulation.profiles import Profiles, load_profiles
+from testbed.emulation.shaping import delay_element
+from testbed.emulation.site import Site
 from testbed.errors import EmulationError, ProfileError, UsageError
 from testbed.inventory import Inventory
 
@@ -40,34 +44,61 @@ class TestbedStatus:
 def up(
     nodes: int,
     *,
-    networks: Sequence[str] = tuple(NETWORKS),
+    networks: Sequence[str] | None = None,
     profiles: Profiles | None = None,
     held: bool = False,
     seed: int = 1,
+    conditions: Conditions = NONE,
+    packets_per_s: float = PACKETS_PER_S,
 ) -> Inventory:
-    """Build a testbed of a server and `nodes` Pis. `held`: it is to outlive this process.
+    """Build a testbed of a server and `nodes` Pis, on all networks of the profiles or on those named.
 
-    The seed decides the clock offsets of the hosts and the noise of the links. Raises FedprobeError, having
-    removed what was built.
+    `held`: it is to outlive this process. The seed decides the clock offsets of the hosts and the noise of the links.
+    `packets_per_s` is what a delayer is trusted with. Raises FedprobeError, having removed what was built.
     """
-    require_emulation()
-    asked = topology("", nodes, networks)
     chosen = profiles or load_profiles()
-    if absent := [name for name in networks if name not in chosen.links]:
-        raise ProfileError(f"{chosen.source}: has no section {absent}. Add it, or leave that network out.")
+    names = tuple(chosen.links) if networks is None else tuple(networks)
+    asked = require_possible(nodes, names, chosen, conditions, packets_per_s=packets_per_s)
     owner = ownership.new_owner(held=held)
     with ownership.locked():
         _remove_all(claim for claim in ownership.claims() if _gives_way(claim, owner))
+        _remove_orphans()
         folder = ownership.claim(owner)
     try:
-        shape = topology(owner.testbed_id, asked.nodes, networks)
-        inventory = build(Site(shape=shape, folder=folder, profiles=chosen, seed=seed))
+        shape = replace(asked, testbed_id=owner.testbed_id)
+        site = Site(shape=shape, folder=folder, profiles=chosen, seed=seed, conditions=conditions)
+        inventory = build(site)
         ownership.complete(folder, owner)
     except BaseException:
         with ownership.locked():
             _remove(owner.testbed_id, folder)
         raise
     return inventory
+
+
+def require_possible(
+    nodes: int,
+    networks: Sequence[str],
+    profiles: Profiles,
+    conditions: Conditions,
+    *,
+    packets_per_s: float = PACKETS_PER_S,
+) -> Topology:
+    """Raises FedprobeError where this machine cannot carry what is asked. Nothing is built."""
+    require_emulation()
+    asked = topology("", nodes, networks, background=conditions.background is not None)
+    names = [network.name for network in asked.networks]
+    if absent := [name for name in names if name not in profiles.links]:
+        raise ProfileError(f"{profiles.source}: has no section {absent}. Add it, or leave that network out.")
+    links = {name: profiles.links[name] for name in names}
+    conditions.require_possible(links)
+    netem = tc.kernel_has_netem()
+    for link in links.values():
+        require_within(link, asked.clients, delay_element(link, netem=netem), packets_per_s)
+    if conditions.pi_cpu_cores is not None:
+        cpu_limit.require_share(conditions.pi_cpu_cores, asked.nodes, cpu_limit.machine_cores())
+        cpu_limit.require_controller()
+    return asked
 
 
 def down(testbed_id: str) -> None:
@@ -87,7 +118,9 @@ def sweep() -> list[str]:
     """Remove what killed processes left behind; returns the ids."""
     require_emulation()
     with ownership.locked():
-        return _remove_all(claim for claim in ownership.claims() if ownership.abandoned(claim.owner))
+        removed = _remove_all(claim for claim in ownership.claims() if ownership.abandoned(claim.owner))
+        _remove_orphans()
+    return removed
 
 
 def status() -> list[TestbedStatus]:
@@ -123,12 +156,13 @@ def held_here() -> TestbedStatus | None:
 def emulated(
     nodes: int,
     *,
-    networks: Sequence[str] = tuple(NETWORKS),
+    networks: Sequence[str] | None = None,
     profiles: Profiles | None = None,
     seed: int = 1,
+    conditions: Conditions = NONE,
 ) -> Iterator[Inventory]:
     """A testbed for the length of a `with` block."""
-    inventory = up(nodes, networks=networks, profiles=profiles, held=False, seed=seed)
+    inventory = up(nodes, networks=networks, profiles=profiles, held=False, seed=seed, conditions=conditions)
     try:
         yield inventory
     finally:
@@ -171,9 +205,15 @@ def _remove_all(claims: Iterable[ownership.Claim]) -> list[str]:
     return removed
 
 
+def _remove_orphans() -> None:
+    """What has the name of a testbed that is not registered; the caller holds the lock."""
+    cpu_limit.remove_orphans({claim.testbed_id for claim in ownership.claims()})
+
+
 def _remove(testbed_id: str, folder: Path) -> None:
     """In the order that lets a removal that is itself cut short be found and finished: the claim goes last."""
     processes.end_all(testbed_id)
+    cpu_limit.remove(testbed_id)
     for name in namespaces.names(namespace_prefix(testbed_id)):
         namespaces.remove(name)
     if folder.exists():

@@ -34,7 +34,7 @@ def build(topology: Topology) -> None:
     namespaces.inside(topology.management, lambda: _management(topology))
     for network in topology.networks:
         namespaces.inside(topology.router(network), partial(_router, topology, network))
-    for host in topology.hosts:
+    for host in topology.linked:
         namespaces.inside(topology.namespace(host), partial(_host, topology, host))
 
 
@@ -44,10 +44,10 @@ def _management(topology: Topology) -> None:
     _without_ipv6()
     with IPRoute() as ip:
         _bridge(ip, CONTROLLER_ADDRESS)
-        for host in topology.hosts:
+        for host in topology.linked:
             _port(ip, f"m-{host}", topology.namespace(host), MANAGEMENT_DEVICE)
         _all_up(ip)
-        offloads.switch_off(f"m-{host}" for host in topology.hosts)
+        offloads.switch_off(f"m-{host}" for host in topology.linked)
 
 
 def _router(topology: Topology, network: Network) -> None:
@@ -60,12 +60,12 @@ def _router(topology: Topology, network: Network) -> None:
     _without_ipv6()
     write_sysctl("net.ipv4.ip_forward", "1")
     _source_check(_STRICT)
-    ports = [f"p-{node_name(node)}" for node in topology.node_numbers]
+    ports = [f"p-{node_name(node)}" for node in topology.client_numbers]
     with IPRoute() as ip:
         _bridge(ip, network.gateway)
         _veth(ip, UPLINK_DEVICE, topology.namespace(SERVER), network.device)
         _address(ip, UPLINK_DEVICE, network.backhaul_gateway, 30)
-        for node, port in zip(topology.node_numbers, ports, strict=True):
+        for node, port in zip(topology.client_numbers, ports, strict=True):
             _port(ip, port, topology.namespace(node_name(node)), network.device)
         _all_up(ip)
     offloads.switch_off([UPLINK_DEVICE, *ports])

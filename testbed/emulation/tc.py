@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from testbed.emulation import namespaces, programs
@@ -56,6 +56,22 @@ def apply(plan: ShapingPlan, testbed_id: str) -> None:
             f"the {plan.network} link is not what was asked: {'; '.join(differences)}. "
             "The kernel changed a setting: correct the profile, or use another kernel."
         )
+
+
+def change(classes: Sequence[ShapedClass], before: Sequence[ShapedClass], testbed_id: str) -> None:
+    """Give classes that are there other rates, those that differ from `before`. Raises EmulationError."""
+    known = {(one.device, one.minor): one for one in before}
+    lines = [_class_change(one) for one in classes if known.get((one.device, one.minor)) != one]
+    if lines:
+        programs.output(["tc", "-batch", "-"], testbed_id=testbed_id, standard_input="\n".join(lines) + "\n")
+
+
+def _class_change(one: ShapedClass) -> str:
+    return (
+        f"class change dev {one.device} parent 1:{one.parent_minor:x} classid 1:{one.minor:x} htb "
+        f"rate {one.rate_bit_per_s}bit ceil {one.ceil_bit_per_s}bit burst {_BURST_BYTES} cburst {_BURST_BYTES} "
+        f"quantum {FRAME_BYTES}"
+    )
 
 
 def batch(plan: ShapingPlan) -> list[str]:

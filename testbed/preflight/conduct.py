@@ -72,6 +72,8 @@ def _command(inventory: Inventory, host: Host, *, listening: bool) -> list[str]:
         command += ["--device", interface.device]
     if listening and host.role == "node":
         for network in host.interfaces:
+            if network in inventory.networks_by_route:
+                continue  # a trial makes that route, and until then the address leads by another network
             command += ["--dial", f"{network}={inventory.server_addresses[network]}:{SUPERLINK_PORT}"]
         if not inventory.server.shared_networks:
             command += ["--dial", f"{MANAGEMENT}={inventory.server.management.address}:{SUPERLINK_PORT}"]

@@ -279,6 +279,18 @@ def _reach(inventory: Inventory, host: Host, facts: HostFacts, _known: Known) ->
             )
 
 
+def _by_route(inventory: Inventory, host: Host, _facts: HostFacts, _known: Known) -> Iterator[Finding]:
+    """Networks on which the server's port cannot be tried before a trial has made the route to it."""
+    if host.name == inventory.server.name and (networks := inventory.networks_by_route):
+        yield Finding(
+            host=host.name,
+            severity="info",
+            fact=f"it has one address on {' and '.join(networks)}: each trial makes a host route on its nodes and "
+            "takes it back, and the port is not tried here",
+            next_step="Let the nodes' users run sudo without a password; each trial proves where its bytes went.",
+        )
+
+
 def _reached_by_management(inventory: Inventory, host: Host, _facts: HostFacts, known: Known) -> Iterator[Finding]:
     if host.name != inventory.server.name:
         return
@@ -312,6 +324,7 @@ RULES: Sequence[Rule] = (
     _power,
     _devices,
     _reach,
+    _by_route,
     _reached_by_management,
     _congestion,
     _modem,

@@ -98,6 +98,7 @@ FIRES: dict[str, tuple[str, Change]] = {
         lambda trial: replace(trial, clocks=[replace(clock, error_s=0.9) for clock in trial.clocks]),
     ),
     "late_delay": ("warn", lambda trial: with_facts(trial, emulator={"kind": "nfqueue", "delay_late_p99_s": 0.004})),
+    "unasked_losses": ("warn", lambda trial: with_facts(trial, emulator={"kind": "nfqueue", "overruns": 7})),
     "no_priorities": ("warn", lambda trial: with_facts(trial, settings={"priorities": False})),
     "changed_waits": ("warn", lambda trial: with_facts(trial, settings={"fast_waits_s": 0.25})),
     "management_shared": (
@@ -107,6 +108,12 @@ FIRES: dict[str, tuple[str, Change]] = {
     "shared_clock": ("info", lambda trial: with_facts(trial, settings={"clock": "shared"})),
     "secured": ("info", lambda trial: with_facts(trial, settings={"security": "tls"})),
     "rootless": ("info", lambda trial: with_facts(trial, emulator={"kind": "nfqueue", "rootless": True})),
+    "pi_like": ("info", lambda trial: with_facts(trial, settings={"pi_like": {"cores": 0.4, "cgroup": "v1"}})),
+    "background": (
+        "info",
+        lambda trial: with_facts(trial, settings={"background": {"uplink_bit_per_s": 2e6, "downlink_bit_per_s": 0}}),
+    ),
+    "traced": ("info", lambda trial: with_facts(trial, settings={"trace": {"file": "drive.csv", "period_s": 12.0}})),
 }
 
 
@@ -253,7 +260,9 @@ def test_clock_errors_are_held_against_the_effect(error_s: float, severity: list
     assert [verdict.severity for verdict in found([trial], "clock_error")] == severity
 
 
-@pytest.mark.parametrize(("late_s", "severity"), [(0.002, []), (0.002048, []), (0.0041, ["warn"]), (0.02, ["unfit"])])
+@pytest.mark.parametrize(
+    ("late_s", "severity"), [(0.002, []), (0.0024, ["warn"]), (0.0041, ["warn"]), (0.02, ["unfit"])]
+)
 def test_a_late_delay_element(late_s: float, severity: list[str]) -> None:
     trial = with_facts(made_trial("5g"), emulator={"kind": "nfqueue", "delay_late_p99_s": late_s})
     assert [verdict.severity for verdict in found([trial], "late_delay")] == severity

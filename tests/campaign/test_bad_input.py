@@ -51,6 +51,7 @@ def campaign(tmp_path: Path, text: str) -> str:
         (GOOD.replace('"fl_app"', '"nowhere"'), ["nowhere", "pyproject.toml"]),
         (GOOD + "\n[testbed]\nkind = 'inventory'\n", ["testbed.inventory"]),
         (GOOD + "\n[testbed]\nkind = 'inventory'\ninventory = 'lab.toml'\n", ["lab.toml"]),
+        (GOOD + "\n[collect]\nbaseline_s = 1\n", ["collect.baseline_s = 1", "greater than or equal to 2"]),
         ("rounds = = 1", ["not TOML"]),
     ],
 )

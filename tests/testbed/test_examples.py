@@ -23,7 +23,10 @@ CAMPAIGNS = [path for path in EXAMPLES if path not in INVENTORIES]
 def test_a_shipped_campaign_is_accepted(path: Path) -> None:
     campaign = read_campaign(path)
     assert campaign.name == path.stem
-    assert len(plan_of(campaign)) == 3 * len(campaign.factors.polling) * campaign.repetitions
+    assert (
+        len(plan_of(campaign))
+        == len(campaign.factors.interface) * len(campaign.factors.polling) * campaign.repetitions
+    )
     assert campaign_file(path.stem) == path
     project = tomllib.loads((app_folder(campaign, path) / "pyproject.toml").read_text(encoding="utf-8"))
     defaults = project["tool"]["flwr"]["app"]["config"]

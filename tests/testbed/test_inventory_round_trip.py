@@ -55,6 +55,7 @@ def inventories(draw: st.DrawFn) -> Inventory:
                 network: Interface(
                     device=f"{draw(st.sampled_from(devices))} {network}",
                     address=ip_address(f"198.51.{networks.index(network)}.{number}"),
+                    gateway=None if is_server else draw(st.none() | st.just(ip_address("203.0.113.1"))),
                 )
                 for network in chosen
             },

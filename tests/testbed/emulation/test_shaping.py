@@ -131,7 +131,7 @@ def test_namespaces_carry_the_testbed_and_devices_fit_the_kernel() -> None:
 @pytest.mark.parametrize(
     ("nodes", "networks", "message"),
     [
-        (0, ["5g"], "nodes = 0: an emulated testbed has 1 to 200 nodes"),
+        (0, ["5g"], "nodes = 0: an emulated testbed has 1 to 249 nodes"),
         (1, [], "networks = \\[\\]"),
         (1, ["4g"], "networks = \\['4g'\\]: expected each of ethernet, wifi, 5g"),
         (1, ["5g", "5g"], "at most once"),
