@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-USER_ID = 65534  # nobody
+USER_ID = 61_397  # of nobody here: what runs under it is the test's
 REPOSITORY = Path(__file__).resolve().parents[3]
 
 
