@@ -14,13 +14,13 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import Ran, fedprobe
 
 from analysis.load import load_spools
 from testbed.emulation import lifecycle, ownership
 from testbed.inventory import Inventory
 from testbed.inventory_file import write_inventory
 from testbed.run_folder import RunFolder
+from tests.campaign.conftest import Ran, fedprobe
 
 pytestmark = [pytest.mark.netns, pytest.mark.sshd, pytest.mark.flower]
 

@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from testbed.emulation.rootless import refusal
-
-from .ordinary_user import OrdinaryUser, ordinary_user
+from tests.testbed.emulation.ordinary_user import OrdinaryUser, ordinary_user
 
 CAMPAIGN = """
 name = "small"
