@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from deployments import launcher, segments_of
 
 from instrument.records import Serve
 from testbed.authentication import new_supernode_key
 from testbed.loopback import Loopback, free_port
-from tests.flower.deployments import launcher, segments_of
 
 pytestmark = pytest.mark.flower
 GIVES_UP_S = 90
