@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis import paper
+from analysis.baseline import baseline_json
 from analysis.compare import compare, comparison_json
 from analysis.estimators import Estimate, Ratio
 from analysis.measured import Beside, Measured
@@ -56,6 +57,7 @@ def to_json(summary: Summary) -> dict[str, Any]:
         },
         "polling": _polling(summary),
         "selftest": cited(summary.selftest),
+        "baseline": baseline_json(summary.baseline, summary.trials),
         "share": {name: measured.share(name) for name in measured.charged},
         "round": {name: _round(measured, name, of) for name, of in measured.rounds.items()},
         "definitions": _definitions(measured),

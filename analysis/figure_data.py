@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from io import StringIO
 
+from analysis.baseline import Baseline
 from analysis.document import accuracy
 from analysis.model import Transfer, TrialTimes
 from analysis.rows import GROUP_OF, OTHER
@@ -14,6 +15,17 @@ from analysis.summary import Summary
 
 Cell = str | int | float | None
 TRANSFER = ("payload_bytes", "objects", "attempts", "active_s", "stall_s", "whole_s", "bound_s", "one_host_s")
+LINK = (
+    "interface",
+    "node",
+    "up_bit_per_s",
+    "down_bit_per_s",
+    "idle_round_trip_median_s",
+    "uploading_round_trip_median_s",
+    "downloading_round_trip_median_s",
+    "idle_lost_ratio",
+    "path_mtu_bytes",
+)
 
 
 def csv_files(summary: Summary) -> dict[str, str]:
@@ -30,6 +42,8 @@ def csv_files(summary: Summary) -> dict[str, str]:
         ),
         "accuracy.csv": _text(("interface", "trial", "round", "source", "t_s", "metric", "value"), _scores(summary)),
     }
+    if summary.baseline is not None:
+        made["baseline.csv"] = _text(LINK, _links(summary.baseline))
     return {name: text for name, text in made.items() if text.count("\n") > 1}
 
 
@@ -45,6 +59,14 @@ def _transfers(trials: Sequence[TrialTimes], direction: str) -> Iterable[Sequenc
             for message, transfer in good_transfers(trial):
                 if transfer.direction == direction:
                     yield name, trial.facts.name, message.round, message.node, *_values(transfer)
+
+
+def _links(baseline: Baseline) -> Iterable[Sequence[Cell]]:
+    for link in baseline.links:
+        latencies = [link.idle, link.loaded_up, link.loaded_down]
+        medians = [None if one is None else one.median_s for one in latencies]
+        lost = None if link.idle is None else link.idle.lost_ratio
+        yield link.network, link.node, link.up_bit_per_s, link.down_bit_per_s, *medians, lost, link.path_mtu
 
 
 def _values(transfer: Transfer) -> Sequence[Cell]:

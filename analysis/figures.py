@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis import formats
+from analysis.baseline_figure import baseline_figure
 from analysis.document import accuracy
 from analysis.figure import MARKS, PAPER, Figure
 from analysis.gantt import gantt_rounds
@@ -22,6 +23,7 @@ def figures(summary: Summary) -> list[Figure]:
     made = [
         phases_figure(measured),
         *(transfer_figure(measured, trials, side) for side in DIRECTIONS),
+        baseline_figure(summary.baseline, measured, trials),
         clients_figure(measured, trials),
         timeline_figure(trials),
         accuracy_figure(measured, trials),

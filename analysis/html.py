@@ -10,11 +10,13 @@ from html import escape
 from importlib import resources
 
 from analysis import formats
+from analysis.baseline_rows import baseline_tables
 from analysis.figure import INK, Figure
 from analysis.figures import figures
+from analysis.path_tables import paths_table
 from analysis.selftest_cited import citation
 from analysis.starvation_rows import starvation_table
-from analysis.summary import Summary
+from analysis.summary import Summary, every_trial
 from analysis.sweep_rows import sweep_table
 from analysis.tables import Row, Table, tables
 from analysis.verdicts import Verdict
@@ -33,6 +35,8 @@ def page(summary: Summary, *, title: str = "Where the time of federated learning
     if summary.measured.sweep:
         made.append(sweep_table(summary.measured))
     made += waiting_tables(summary)
+    made += baseline_tables(summary.baseline, summary.trials) if summary.baseline else []
+    made += [table for table in (paths_table(every_trial(summary)),) if table.rows]
     parts = {
         "title": escape(title),
         "style": _template("style.css"),

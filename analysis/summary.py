@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from analysis.baseline import Baseline
 from analysis.measured import Measured, measure
 from analysis.model import TrialTimes
 from analysis.revision import revision
@@ -20,6 +21,7 @@ class Summary:
 
     Trials of one level of polling only: `others` holds the summaries of the run's other levels. Verdicts are of all.
     `selftest` is the newest result of `fedprobe selftest` when the run began, None where there was none.
+    `baseline` is what the links could do alone before the campaign, None where it did not ask.
     """
 
     trials: Sequence[TrialTimes]
@@ -29,6 +31,7 @@ class Summary:
     polling: str = STOCK
     others: Mapping[str, Summary] = field(default_factory=dict)
     selftest: Mapping[str, Any] | None = None
+    baseline: Baseline | None = None
 
     @property
     def exit_code(self) -> int:

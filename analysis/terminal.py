@@ -9,6 +9,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from analysis import formats, paper
+from analysis.baseline import Baseline
+from analysis.baseline_rows import TITLE as BASELINE
+from analysis.baseline_rows import baseline_rows
 from analysis.compare import compare, comparison_table
 from analysis.estimators import Estimate
 from analysis.measured import Measured
@@ -75,6 +78,9 @@ def _parts(summary: Summary) -> Iterator[RenderableType]:
         if any(counts(measured)):
             yield _sweep(measured)
         yield from refusals(measured)
+    if summary.baseline is not None and summary.baseline.links:
+        yield _heading(f"{BASELINE}, and this run's transfers")
+        yield _baseline(summary.baseline, summary.trials)
     if summary.others:
         yield _heading("Flower's own waits, and what a round is like with them cut short")
         yield _waiting(summary)
@@ -167,6 +173,13 @@ def _starvation(measured: Measured) -> Table:
     table = _table("share of phase, mean", measured.interfaces)
     for phase, cells in starvation_rows(measured):
         table.add_row(phase, *cells)
+    return table
+
+
+def _baseline(baseline: Baseline, trials: Sequence[TrialTimes]) -> Table:
+    table = _table("medians over the nodes", baseline.networks)
+    for label, cells in baseline_rows(baseline, trials):
+        table.add_row(label, *cells)
     return table
 
 

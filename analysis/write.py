@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from analysis.baseline import Baseline, with_baseline
 from analysis.document import to_json
 from analysis.figure_data import csv_files
 from analysis.html import page
@@ -19,10 +20,15 @@ TITLE = "Where the time of federated learning goes"
 
 
 def write_report(
-    out: Path, trials: Sequence[TrialTimes], *, title: str = TITLE, selftest: Mapping[str, Any] | None = None
+    out: Path,
+    trials: Sequence[TrialTimes],
+    *,
+    title: str = TITLE,
+    selftest: Mapping[str, Any] | None = None,
+    baseline: Baseline | None = None,
 ) -> Summary:
     """Summarise the trials and write the report into a folder, which is made where it does not exist."""
-    summary = with_selftest(summarise(trials), selftest)
+    summary = with_baseline(with_selftest(summarise(trials), selftest), baseline)
     write_summary(out, summary, title=title)
     return summary
 

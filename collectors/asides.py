@@ -7,7 +7,8 @@ and its length, and one that begins a message begins a packet. TLS 1.3 hides wha
 * the client's Finished follows its change cipher spec; where it sends none, its record is 53 or 69 bytes long;
 * session tickets are the server's first records after that, all of one length: as many as there are where the first
   of them was sent before the server had any byte of a request, else two, which OpenSSL sends by default;
-* close_notify is a record of 19 bytes, the last before the FIN of the end that closes first, or an answer to that;
+* close_notify is a record of 19 bytes, the last before the FIN of the end that closes first, or an answer to that, or
+  the last before the other end's RST where no FIN was sent;
 * an interim response is a record of at most 50 bytes where a response should begin.
 Not told: another number of tickets that the server sent after it had some of a request, messages of a client's
 certificate in TLS 1.3 after the first packet of it, and renegotiation. They count as bytes of the request or response
@@ -163,8 +164,10 @@ def _end(stream: Stream) -> int:
 def _closing_start(stream: Stream, other: Stream) -> int:
     """Where a stream's close_notify begins; its end where it has none."""
     last = _last_record(stream)
-    if last is None or not (stream.fin or other.fin):
+    if last is None or not (stream.fin or other.fin or other.reset):
         return _end(stream)
+    if stream.fin is None and other.fin is None:  # the other end heard it, and reset the connection
+        return last.start
     if _closes_first(stream, other):
         return last.start
     asked = _last_record(other)

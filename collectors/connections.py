@@ -39,13 +39,15 @@ class Fin(NamedTuple):
 class Stream:
     """One direction: its payload, its packets without any, and the other end's acknowledgements of it.
 
-    `acks` are (number, wall ns), `bare` (wall ns, bytes of the frame); `fin` is None where no FIN was seen.
+    `acks` are (number, wall ns), `bare` (wall ns, bytes of the frame); `fin` is None where no FIN was seen; `reset`
+    is whether this end sent an RST.
     """
 
     pieces: list[Piece] = field(default_factory=list)
     acks: list[tuple[int, int]] = field(default_factory=list)
     bare: list[tuple[int, int]] = field(default_factory=list)
     fin: Fin | None = None
+    reset: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +116,11 @@ def _streams(packets: Sequence[Packet], server_port: int) -> tuple[Stream, Strea
     numbers = {True: _Unwrapped(), False: _Unwrapped()}
     for packet in packets:
         flags = packet.flags
-        if flags & RST:  # it acknowledges nothing, and its numbers may be anything
-            continue
         by_client = packet.dst_port == server_port
         mine = streams[by_client]
+        if flags & RST:  # it acknowledges nothing, and its numbers may be anything
+            mine.reset = True
+            continue
         start = numbers[by_client].of(packet.seq) + (flags & SYN == SYN)
         ack = numbers[not by_client].of(packet.ack) if flags & ACK else 0
         if flags & ACK:

@@ -7,6 +7,7 @@ it came from, and ends on SIGTERM, or by itself after `--limit-s`.
 from __future__ import annotations
 
 import argparse
+import os
 import select
 import socket
 import sys
@@ -65,12 +66,16 @@ def main(arguments: Sequence[str]) -> int:
                 print("ready", flush=True)
                 stop.wait_until(clock.mono_ns() + round(options.limit_s * 1e9))
         except OSError as error:
-            print(f"port {options.port} cannot be listened on: {error.strerror or error}", file=sys.stderr)
+            print(f"port {options.port} cannot be listened on: {_said(error)}", file=sys.stderr)
             return 2
         except CollectError as error:
             print(error, file=sys.stderr)
             return 2
     return 0
+
+
+def _said(error: OSError) -> str:
+    return os.strerror(error.errno) if error.errno else str(error)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from instrument.clock import SystemClock, boottime_minus_monotonic_ns, this_clock
 from instrument.records import SCHEMA_VERSION, Segment
+from instrument.redaction import recorded_argv, recorded_settings
 
 ROLES = (
     "flower-superlink",
@@ -20,11 +21,6 @@ ROLES = (
     "flwr-clientapp",
     "flwr-simulation",
 )
-# settings of Flower and of the numeric libraries that change what is measured
-SETTINGS_PREFIXES = ("FLWR_", "FEDPROBE_", "OMP_", "OPENBLAS_", "MKL_")
-SECRET_OPTIONS = ("--token", "--auth-supernode-private-key", "--superexec-auth-secret-file")
-# and the parts of names whose values are nobody's business: Flower reads API keys and OAuth secrets from FLWR_*
-SECRET_WORDS = ("SECRET", "TOKEN", "KEY", "PASSWORD", "DATABASE")
 VERSIONED = ("flwr", "httpx", "uvicorn", "numpy", "torch", "fedprobe")
 
 
@@ -60,9 +56,9 @@ def segment_header(role: str, environment: Mapping[str, str], argv: Sequence[str
         autogroup=autogroup(),
         run_queue_wait_ns=run_queue_wait_ns(),
         scheduler={0: "other", 1: "fifo", 2: "rr", 3: "batch", 5: "idle"}.get(os.sched_getscheduler(0), "unknown"),
-        argv=without_secrets(argv),
+        argv=recorded_argv(argv, ROLES),
         versions=versions(),
-        settings=settings(environment),
+        settings=recorded_settings(environment),
     )
 
 
@@ -113,29 +109,6 @@ def run_queue_wait_s(pid: int | str = "self") -> float | None:
     """The same in seconds."""
     waited_ns = run_queue_wait_ns(pid)
     return None if waited_ns is None else waited_ns / 1e9
-
-
-def without_secrets(argv: Sequence[str]) -> list[str]:
-    """The command line with the values of secret options replaced by three dots."""
-    clean: list[str] = []
-    for position, word in enumerate(argv):
-        option, equals, _ = word.partition("=")
-        if position > 0 and argv[position - 1] in SECRET_OPTIONS:
-            clean.append("...")
-        elif equals and option in SECRET_OPTIONS:
-            clean.append(f"{option}=...")
-        else:
-            clean.append(word)
-    return clean
-
-
-def settings(environment: Mapping[str, str]) -> dict[str, str]:
-    """The variables that change what is measured; of a variable that holds a secret, only that it is set."""
-    return {
-        key: "..." if any(word in key for word in SECRET_WORDS) else value
-        for key, value in environment.items()
-        if key.startswith(SETTINGS_PREFIXES)
-    }
 
 
 def versions() -> dict[str, str]:

@@ -15,10 +15,10 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from instrument.identity import package_version
 from instrument.records import SCHEMA_VERSION, End, Record, RecordError, Segment, decode, encode
 from instrument.values import record
 
@@ -161,10 +161,7 @@ def _check_schema(path: Path, line: bytes) -> None:
 
 
 def _own_version() -> str:
-    try:
-        return metadata.version("fedprobe")
-    except metadata.PackageNotFoundError:  # a checkout on PYTHONPATH
-        return "of this checkout"
+    return package_version("fedprobe") or "of this checkout"
 
 
 def _decoded(path: Path, lines: Iterable[bytes]) -> Iterator[Record]:

@@ -83,11 +83,16 @@ class Testbed(_Strict):
 
 
 class Collect(_Strict):
-    """What is sampled beside each trial, and how often."""
+    """What is sampled beside each trial, and how often.
+
+    `baseline`: before the first trial every link is measured alone, `baseline_s` seconds up and as many down.
+    """
 
     collectors: tuple[str, ...] = ("host", "process", "interfaces", "chrony")
     interval_ms: Annotated[int, Field(ge=100, le=60_000)] = 1000
     capture: bool = False
+    baseline: bool = False
+    baseline_s: Annotated[int, Field(ge=2, le=60)] = 5
 
 
 class Limits(_Strict):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from testbed.errors import MissingCapabilityError
+from testbed.errors import MissingCapabilityError, NeedsRootError
 
 WITHOUT_EMULATION = (
     "Without it these work: `fedprobe instrument`, `fedprobe report`, and `fedprobe run` on a real "
@@ -37,6 +38,7 @@ PROGRAMS = {
         Program("sshd", "openssh-server", "is how the controller reaches every host"),
         Program("tcpdump", "tcpdump", "captures packets"),
         Program("iperf3", "iperf3", "measures what a link carries"),
+        Program("ping", "iputils-ping", "measures how long a link takes there and back"),
         Program("chronyc", "chrony", "tells how well a host's clock is disciplined"),
     )
 }
@@ -66,13 +68,18 @@ def require_programs(names: Iterable[str], task: str) -> None:
 
 
 def require_root(task: str) -> None:
-    """Raises MissingCapabilityError for anybody but root."""
+    """Raises NeedsRootError for anybody but root."""
     if os.geteuid() != 0:
-        raise MissingCapabilityError(
+        raise NeedsRootError(
             f"{task} needs root: network namespaces and packet queues belong to the kernel. Run it "
-            f"as root: sudo {' '.join(sys.argv)}. "
-            f"{WITHOUT_EMULATION}"
+            f"as root: sudo {shlex.join(_this_command())}."
         )
+
+
+def _this_command() -> list[str]:
+    """What was typed, or what Python made of it where that was no program."""
+    is_module = sys.argv[0].endswith(".py")
+    return [sys.executable, *sys.orig_argv[1:]] if is_module else sys.argv
 
 
 def require_emulation() -> None:
@@ -83,8 +90,8 @@ def require_emulation() -> None:
             f"{task} needs Linux and this is {sys.platform}. Use a Linux machine, a virtual one will do. "
             f"{WITHOUT_EMULATION}"
         )
-    require_root(task)
     try:
         require_programs(EMULATION_PROGRAMS, task)
     except MissingCapabilityError as error:
         raise MissingCapabilityError(f"{error}. {WITHOUT_EMULATION}") from None
+    require_root(task)

@@ -1,4 +1,4 @@
-"""Checks of a trial against something that is not the probe: interface counters and the addresses a server saw.
+"""Checks of a trial against something that is not the probe: interface counters, routes, the addresses a server saw.
 
 Pure functions over records; each finding is a fact with its numbers, passed or not.
 """
@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.load import Records, SegmentRecords
-from instrument.records import Model, Rpc, Sample, Serve
+from instrument.records import Model, Rpc, Sample, Segment, Serve
+from testbed.inventory import Security
+from testbed.paths import NodePath, Payload, astray, counters_text
 
 COUNTED_OVER_PAYLOAD = 0.10  # headers and acknowledgements of full frames are 7 to 8 %
 STRAY_BYTES = 1000
@@ -38,24 +40,54 @@ class Devices:
     shared: Collection[str] = ()
 
 
-def all_checks(records: Records, devices: Sequence[Devices], server_side: Iterable[str]) -> list[Check]:
+def all_checks(
+    records: Records, devices: Sequence[Devices], server_side: Iterable[str], *, security: Security = "none"
+) -> list[Check]:
     """Every check of one trial. `server_side` are the addresses that nodes of the dialled network may have."""
     checks = [_counters(records, device) for device in devices]
     checks += [_silence(records, device) for device in devices]
+    if security != "none":
+        checks.append(_secured(records, security))
     return [*checks, _peers(records, set(server_side)), _spools(records), _models(records)]
 
 
-def payload_bytes(records: Records, node: str) -> int:
+def path_checks(paths: Sequence[NodePath], payloads: Mapping[str, Payload]) -> list[Check]:
+    """Each node's route before and after the trial, and what its interfaces carried meanwhile."""
+    return [check for path in paths for check in (_route(path), _carried(path, payloads[path.node]))]
+
+
+def _route(path: NodePath) -> Check:
+    device = path.devices[path.network]
+    return Check(
+        name=f"{path.node}: route to {path.server}",
+        passed={path.before.route.device, path.after.route.device} == {device},
+        detail=f"by {path.before.route} before the trial, by {path.after.route} after it, {device} expected",
+    )
+
+
+def _carried(path: NodePath, payload: Payload) -> Check:
+    return Check(
+        name=f"{path.node}: bytes by interface",
+        passed=payload.total_bytes > 0 and not path.unread and not astray(path, payload),
+        detail=f"payload {payload.sent_bytes:,} B sent, {payload.received_bytes:,} B received; {counters_text(path)}",
+    )
+
+
+def payload_of(records: Records, node: str) -> Payload:
     """Bytes of all request and response bodies between a node's SuperNode and the SuperLink that were answered.
 
     An attempt without an answer (a connection that the server had closed) may have sent any part of its body.
     """
-    return sum(
-        record.request_bytes + record.response_bytes
+    answered = [
+        record
         for segment in records.segments
         if segment.header.host == node and segment.header.role == "flower-supernode"
         for record in segment.records
         if isinstance(record, Rpc) and record.method.startswith(FLEET) and record.status is not None
+    ]
+    return Payload(
+        sent_bytes=sum(record.request_bytes for record in answered),
+        received_bytes=sum(record.response_bytes for record in answered),
     )
 
 
@@ -80,7 +112,7 @@ def _total(values: Mapping[str, int | float]) -> float:
 
 def _counters(records: Records, device: Devices) -> Check:
     name = f"{device.node}: counters of {device.by_network[device.interface]}"
-    payload = payload_bytes(records, device.node)
+    payload = payload_of(records, device.node).total_bytes
     counted = counted_bytes(records, device.node, device.by_network[device.interface])
     if counted is None or payload == 0:
         return Check(name=name, passed=False, detail=f"nothing to compare: payload {payload} B, counted {counted} B")
@@ -110,16 +142,45 @@ def _silence(records: Records, device: Devices) -> Check:
     )
 
 
-def _peers(records: Records, allowed: set[str]) -> Check:
+def peers(records: Records) -> dict[str, int]:
+    """The addresses from which the SuperLink saw nodes, with the number of their requests."""
     seen: dict[str, int] = defaultdict(int)
     for segment in records.segments:
         if segment.header.role == "flower-superlink":
             for record in segment.records:
                 if isinstance(record, Serve) and record.path.startswith("/v1/fleet/"):
                     seen[record.peer] += 1
+    return dict(seen)
+
+
+def _peers(records: Records, allowed: set[str]) -> Check:
+    seen = peers(records)
     strangers = {peer: count for peer, count in seen.items() if peer not in allowed}
     detail = ", ".join(f"{peer} {count} requests" for peer, count in sorted(seen.items())) or "no request"
     return Check(name="server: peers", passed=bool(seen) and not strangers, detail=detail)
+
+
+def _secured(records: Records, security: Security) -> Check:
+    """What the processes themselves say that they were told, which their headers hold."""
+    headers = [segment.header for segment in records.segments]
+    superlinks = [one for one in headers if one.role == "flower-superlink"]
+    supernodes = [one for one in headers if one.role == "flower-supernode"]
+    asked = {"TLS": ("--ssl-certfile", "--root-certificates")}
+    if security == "tls+supernode-auth":
+        asked["SuperNode authentication"] = ("--enable-supernode-auth", "--auth-supernode-private-key")
+    without = [
+        f"{one.role} on {one.host} without {what}"
+        for what, (of_superlink, of_supernode) in asked.items()
+        for option, group in ((of_superlink, superlinks), (of_supernode, supernodes))
+        for one in group
+        if not _was_told(one, option)
+    ]
+    detail = ", ".join(without) or f"{' and '.join(asked)}: {len(superlinks)} SuperLink, {len(supernodes)} SuperNodes"
+    return Check(name="security", passed=bool(superlinks and supernodes) and not without, detail=detail)
+
+
+def _was_told(header: Segment, option: str) -> bool:
+    return option in header.argv and "--insecure" not in header.argv
 
 
 def _spools(records: Records) -> Check:

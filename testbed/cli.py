@@ -9,17 +9,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from testbed.commands import instrument, preflight, report, run, selftest, testbed
+from testbed.commands import instrument, preflight, provision, report, run, selftest, testbed
 
 DESCRIPTION = """\
 fedprobe measures where the time of federated learning goes: Flower clients on Raspberry Pis
 and a server, timed phase by phase over 5G, WiFi and Ethernet."""
 EXAMPLES = """\
 examples:
-  fedprobe run quickstart                 compare Ethernet, WiFi and 5G on this machine (root)
+  fedprobe run quickstart                 compare Ethernet, WiFi and 5G on this machine
   fedprobe report RUN_DIR                 read it again
+  fedprobe provision lab.toml             make the hosts of a real lab ready
   fedprobe preflight lab.toml             is that testbed fit to measure
-  fedprobe selftest --quick               how wrong this instrument is, against packets (root)
+  fedprobe selftest --quick               how wrong this instrument is, against packets
   fedprobe instrument -- flower-superlink --insecure
   fedprobe COMMAND --help                 what a command does, with examples
 
@@ -37,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="store_true", help="print the version and exit")
     commands = made.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for command in (run, report, instrument, preflight, selftest, testbed):
+    for command in (run, report, instrument, provision, preflight, selftest, testbed):
         command.add_to(commands)
     return made
 
@@ -54,14 +55,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command is None:
         made.print_help(sys.stderr)
         return 2
-    return _executed(options)
+    return _executed(options, sys.argv[1:] if arguments is None else arguments)
 
 
-def _executed(options: argparse.Namespace) -> int:
+def _executed(options: argparse.Namespace, arguments: Sequence[str]) -> int:
     from testbed.errors import FedprobeError
 
     try:
-        return int(options.execute(options))
+        return _done(options, arguments)
     except BrokenPipeError:  # who read the output has seen enough
         sys.stderr.close()
         return 1
@@ -74,6 +75,18 @@ def _executed(options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print("fedprobe: interrupted", file=sys.stderr)
         return 1
+
+
+def _done(options: argparse.Namespace, arguments: Sequence[str]) -> int:
+    """What needs root is done again where an ordinary user is root, if this system has such a place."""
+    from testbed.errors import NeedsRootError
+
+    try:
+        return int(options.execute(options))
+    except NeedsRootError as needed:
+        from testbed.emulation import rootless
+
+        rootless.run_again(arguments, needed)
 
 
 def _system_error(error: OSError) -> str:

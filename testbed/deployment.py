@@ -18,7 +18,7 @@ from instrument.clock import SystemClock, sleep_s
 from instrument.launcher import QUIET_FLOWER
 from instrument.polling import Polling
 from testbed.campaign import Campaign
-from testbed.certificates import certificates_for
+from testbed.credentials import Credentials
 from testbed.errors import FedprobeError
 from testbed.every_host import on_every_host
 from testbed.inventory import Host, Inventory, NetworkName
@@ -66,9 +66,15 @@ class Deployment:
     nodes: Sequence[Host]
     polling: Polling = "stock"
     networks: Mapping[str, str] = field(default_factory=dict)  # of nodes that are on another one than the trial's
-    tls: bool = False
     started: list[Started] = field(default_factory=list)
     not_ended: list[str] = field(default_factory=list)
+    registered: dict[str, str] = field(default_factory=dict)  # node -> id at Flower, where SuperNodes authenticate
+
+    @property
+    def credentials(self) -> Credentials:
+        """What SuperLink and SuperNodes know each other by."""
+        folder = posixpath.join("trials", self.trial, "tls")
+        return Credentials(inventory=self.inventory, nodes=self.nodes, sessions=self.sessions, folder=folder)
 
     def network(self, node: Host) -> NetworkName:
         """The network that a node's SuperNode uses."""
@@ -88,12 +94,12 @@ class Deployment:
         return posixpath.join(host.work_folder, "trials", self.trial, *parts)
 
     def prepare(self) -> None:
-        """Make the trial's folders on every host."""
+        """Make the trial's folders on every host; what an earlier run left under the trial's name is moved aside."""
         for host in self.hosts:
             folders = [self.folder(host, name) for name in ("spool", "logs", "flwr-home")]
-            self._checked(host, ["mkdir", "-p", *folders])
-        if self.tls:
-            self._put_certificates()
+            self._checked(host, ["sh", "-c", _NEW_FOLDERS, "prepare", self.folder(host), *folders])
+        self.credentials.put()
+        self._write_connection()
 
     def start_collectors(self) -> None:
         """Start the collectors, the server's first: it answers the nodes' clock exchanges."""
@@ -111,56 +117,39 @@ class Deployment:
             if process.kind == "collectors" and process.host.role == "node":
                 process.shell.run(["kill", "-USR1", str(process.pid)], timeout_s=COMMAND_S)
 
-    def _put_certificates(self) -> None:
-        server = self.inventory.server
-        made = certificates_for([*self.inventory.server_addresses.values(), "127.0.0.1", "localhost"])
-        for host in self.hosts:
-            texts = {"authority.pem": made.authority}
-            if host == server:
-                texts |= {"server.pem": made.server, "server.key": made.server_key}
-            self._checked(host, ["mkdir", "-p", "-m", "700", self.folder(host, "tls")])
-            for name, text in texts.items():
-                self.sessions[host.name].write_text(self.folder(host, "tls", name), text)
-
-    def _server_security(self) -> list[str]:
-        if not self.tls:
-            return ["--insecure"]
-        files = {"--ssl-ca-certfile": "authority.pem", "--ssl-certfile": "server.pem", "--ssl-keyfile": "server.key"}
-        server = self.inventory.server
-        return [word for option, name in files.items() for word in (option, self.folder(server, "tls", name))]
-
-    def _client_security(self, host: Host) -> list[str]:
-        return ["--root-certificates", self.folder(host, "tls", "authority.pem")] if self.tls else ["--insecure"]
-
     def start_superlink(self) -> None:
         """Start the SuperLink; returns when it listens."""
-        command = ["flower-superlink", *self._server_security(), "--disable-runtime-dependency-installation"]
+        command = ["flower-superlink", *self.credentials.superlink_options()]
+        command += ["--disable-runtime-dependency-installation"]
         server = self.inventory.server
         self._instrumented("superlink", server, [*command, "--host", "0.0.0.0", "--port", str(SUPERLINK_PORT)])  # noqa: S104
         self._wait_port(server, SUPERLINK_PORT, self._find("superlink", server))
+
+    def register_supernodes(self) -> None:
+        """Tell the SuperLink which SuperNodes to take, where it asks them who they are. Raises TrialError."""
+        if not self.credentials.authenticated:
+            return
+        for node in self.nodes:
+            key = self.credentials.public_key(node)
+            document = _json_of(self._flwr(["supernode", "register", key, CONNECTION, "--format", "json"]))
+            if not document.get("success"):
+                reason = document.get("error-message") or "no reason given"
+                raise TrialError(f"the SuperLink does not register {node.name}: {reason}")
+            self.registered[node.name] = str(document["node-id"])
 
     def start_supernodes(self) -> None:
         """Start a SuperNode on every node."""
         for partition, node in enumerate(self.nodes):
             config = f"partition-id={partition} num-partitions={len(self.nodes)}"
-            command = ["flower-supernode", *self._client_security(node), "--superlink", self.address(node)]
-            command += ["--port", str(RUNTIME_PORT)]
+            command = ["flower-supernode", *self.credentials.supernode_options(node)]
+            command += ["--superlink", self.address(node), "--port", str(RUNTIME_PORT)]
             self._instrumented("supernode", node, [*command, "--node-config", config])
 
     def submit(self, app: Path) -> str:
         """Copy the app to the server host and run it there. Returns Flower's run id."""
         server = self.inventory.server
         shell = self.sessions[server.name]
-        home = self.folder(server, "flwr-home", "cli")
         shell.put_folder(app, self.folder(server, "app"))
-        self._checked(server, ["mkdir", "-p", home])
-        trust = self.folder(server, "tls", "authority.pem")
-        config = (
-            f'[superlink]\ndefault = "{CONNECTION}"\n\n[superlink.{CONNECTION}]\n'
-            f'address = "127.0.0.1:{SUPERLINK_PORT}"\n'
-            + (f'root-certificates = "{trust}"\n' if self.tls else "insecure = true\n")
-        )
-        shell.write_text(posixpath.join(home, "config.toml"), config)
         settings = [word for key, value in self.campaign.run_config().items() for word in _run_config(key, value)]
         answer = self._flwr(["run", self.folder(server, "app"), CONNECTION, "--format", "json", *settings])
         document = _json_of(answer)
@@ -182,10 +171,11 @@ class Deployment:
                 raise TrialError(f"{process.name} ended by itself. {self._last_words(process)}")
 
     def stop(self) -> None:
-        """End every process, SuperNodes first, collectors last; goes on where one cannot be ended."""
+        """End every process, SuperNodes first, collectors last, and remove the keys; goes on where that fails."""
         for kind in ("supernode", "superlink"):
             self._stop_kind(kind)
         on_every_host(self.hosts, self._end_leftovers)
+        on_every_host(self.hosts, self._remove_credentials)
         for where in ("node", "server"):
             self._stop_kind("collectors", where)
         self.started = []
@@ -207,6 +197,12 @@ class Deployment:
             self.sessions[host.name].run(["sh", "-c", _END_MARKED, "end", self.trial], timeout_s=30)
         except FedprobeError as error:
             self.not_ended.append(f"leftovers on {host.name}: {error}")
+
+    def _remove_credentials(self, host: Host) -> None:
+        try:
+            self.credentials.remove(host)
+        except FedprobeError as error:
+            self.not_ended.append(f"keys of the trial are left on {host.name}: {error}")
 
     def _instrumented(self, kind: str, host: Host, command: Sequence[str]) -> None:
         out = self.folder(host, "spool")
@@ -290,9 +286,27 @@ class Deployment:
             raise TrialError(f"flwr {arguments[0]} failed: {said[-400:]}")
         return done.text
 
+    def _write_connection(self) -> None:
+        """Where the `flwr` command on the server host finds the SuperLink."""
+        server = self.inventory.server
+        home = self.folder(server, "flwr-home", "cli")
+        self._checked(server, ["mkdir", "-p", home])
+        config = (
+            f'[superlink]\ndefault = "{CONNECTION}"\n\n[superlink.{CONNECTION}]\n'
+            f'address = "127.0.0.1:{SUPERLINK_PORT}"\n{self.credentials.connection_line()}\n'
+        )
+        self.sessions[server.name].write_text(posixpath.join(home, "config.toml"), config)
+
     def _checked(self, host: Host, command: Sequence[str]) -> None:
         self.sessions[host.name].check(command, timeout_s=COMMAND_S)
 
+
+# $1 is the trial's folder. Records of an earlier run in it would be taken for this one's, and may be all of them.
+_NEW_FOLDERS = """
+[ ! -e "$1" ] || mv -- "$1" "$1.$(date -u +%Y%m%dT%H%M%SZ)" || exit
+shift
+mkdir -p -- "$@"
+"""
 
 # $1 is the trial. TERM first: a process that ends in order completes its records.
 _END_MARKED = """

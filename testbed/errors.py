@@ -5,8 +5,10 @@
     │   ├── ProfileError                  a link profile that cannot be meant
     │   └── InventoryError                an inventory that cannot be meant
     ├── MissingCapabilityError   exit 1   a program, a kernel feature or a privilege is absent
+    │   └── NeedsRootError                root is: an ordinary user may be root in namespaces of his own
     ├── EmulationError           exit 1   the kernel did not do what was asked
     ├── OwnershipError           exit 1   the testbed belongs to somebody else
+    ├── WheelhouseError          exit 1   wheels for the hosts cannot be had
     └── RemoteError              exit 1   a host could not be reached or refused
         ├── UnknownHostKeyError
         ├── WrongHostKeyError
@@ -16,6 +18,7 @@
         ├── KeyFileError
         ├── SudoRefusedError
         ├── DigestError
+        ├── ProvisionError
         └── HostsFailedError
 
 A message names the fact, the cause and the next step; the command line prints it and adds nothing.
@@ -44,6 +47,10 @@ class InventoryError(UsageError):
 
 class MissingCapabilityError(FedprobeError):
     """This machine lacks a program, a kernel feature or a privilege."""
+
+
+class NeedsRootError(MissingCapabilityError):
+    """This command is root's; `testbed.emulation.rootless` may run it again where the user is root."""
 
 
 class EmulationError(FedprobeError):
@@ -92,3 +99,11 @@ class DigestError(RemoteError):
 
 class HostsFailedError(RemoteError):
     """Some of several hosts failed; the others went to their end."""
+
+
+class ProvisionError(RemoteError):
+    """A host cannot be made ready."""
+
+
+class WheelhouseError(FedprobeError):
+    """The wheels that hosts need cannot be built, downloaded or used."""

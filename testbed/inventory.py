@@ -6,6 +6,7 @@ Here every host says all of itself. In a file defaults and ranges keep fifty Pis
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -24,6 +25,7 @@ Text = Annotated[str, Field(min_length=1)]
 Role = Literal["server", "node"]
 Kind = Literal["emulated", "real"]
 Clock = Literal["own", "shared"]
+Security = Literal["none", "tls", "tls+supernode-auth"]
 
 
 class Strict(BaseModel):
@@ -55,10 +57,14 @@ class Management(Account):
 
 
 class Interface(Strict):
-    """A host's interface on one measured network."""
+    """A host's interface on one measured network.
+
+    `gateway` is what the host route of `testbed.pinning` leads through; None: the server is on the link itself.
+    """
 
     device: Text
     address: IPvAnyAddress
+    gateway: IPvAnyAddress | None = None
 
 
 class Host(Strict):
@@ -138,17 +144,22 @@ class Emulator(Strict):
     profile_file: Path
     congestion_control: Text  # of the kernel: all hosts share it
     networks: dict[NetworkName, EmulatedNetwork]
+    rootless: bool = False  # made by an ordinary user: nothing there has real-time priority
     monotonic_offset_s: dict[str, int] = {}  # host -> offset of its clock; empty: no time namespaces here
     pi_cpu: PiCpu | None = None
     background: BackgroundSender | None = None
 
 
 class Inventory(Strict):
-    """A testbed. `clock` is "shared" where all hosts read one wall clock: then chrony has nothing to do there."""
+    """A testbed. `clock` is "shared" where all hosts read one wall clock: then chrony has nothing to do there.
+
+    `security` is what SuperLink and SuperNodes ask of each other.
+    """
 
     name: Text
     kind: Kind
     clock: Clock
+    security: Security = "none"
     known_hosts: Path
     controller: Controller = Controller()
     hosts: tuple[Host, ...]
@@ -173,6 +184,15 @@ class Inventory(Strict):
     def server_addresses(self) -> dict[NetworkName, str]:
         """What a node dials on each network."""
         return {network: str(one.address) for network, one in self.server.interfaces.items()}
+
+    @property
+    def networks_by_route(self) -> tuple[NetworkName, ...]:
+        """The networks on which the server has the address that it has on another one too.
+
+        There a host route on the node, not the address that it dials, decides which way its bytes go.
+        """
+        times = Counter(one.address for one in self.server.interfaces.values())
+        return tuple(network for network, one in self.server.interfaces.items() if times[one.address] > 1)
 
     @property
     def controller_namespace(self) -> str | None:

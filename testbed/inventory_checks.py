@@ -17,7 +17,7 @@ from testbed.inventory_words import MANAGEMENT, plain
 
 def mistakes_of(inventory: Inventory) -> list[str]:
     """Everything that no testbed can be; empty where all is well."""
-    rules = (_kind, _names, _interfaces, _addresses, _devices)
+    rules = (_kind, _names, _interfaces, _addresses, _devices, _gateways)
     return [mistake for rule in rules for mistake in rule(inventory)]
 
 
@@ -59,11 +59,15 @@ def _interfaces(inventory: Inventory) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Use:
-    """One place in which an address is written. `port` is of a login: forwarded ports share an address."""
+    """One place in which an address is written. `port` is of a login: forwarded ports share an address.
+
+    `may_repeat`: the server may have it on several networks, told apart by `testbed.pinning`, which knows IPv4 alone.
+    """
 
     host: str
     network: str
     port: int | None
+    may_repeat: bool = False
 
     def __str__(self) -> str:
         return f"{self.host}'s " + ("for management" if self.network == MANAGEMENT else f"on {self.network}")
@@ -88,7 +92,8 @@ def _addresses(inventory: Inventory) -> Iterator[str]:
 def _uses(host: Host) -> Iterator[tuple[str, _Use]]:
     yield host.management.address, _Use(host.name, MANAGEMENT, host.management.port)
     for network, interface in host.interfaces.items():
-        yield str(interface.address), _Use(host.name, network, None)
+        may_repeat = host.role == "server" and interface.address.version == 4
+        yield str(interface.address), _Use(host.name, network, None, may_repeat)
 
 
 def _clash(uses: list[_Use]) -> tuple[_Use, _Use] | None:
@@ -105,7 +110,7 @@ def _is_clash(one: _Use, other: _Use) -> bool:
         return one.port == other.port
     if MANAGEMENT in {one.network, other.network}:
         return one.host != other.host  # a host may be logged in to over a measured network: a verdict says so
-    return True
+    return not (one.may_repeat and other.may_repeat)
 
 
 def _devices(inventory: Inventory) -> Iterator[str]:
@@ -118,8 +123,23 @@ def _devices(inventory: Inventory) -> Iterator[str]:
         for device, networks in by_device.items():
             if len(networks) > 1:
                 alike[device, tuple(networks)].append(node.name)
-    for (device, networks), names in alike.items():
+    for (device, together), names in alike.items():
         yield (
-            f"{listed(list(networks))} are on one device, {device}, of {listed(names)}: their bytes cannot be told "
+            f"{listed(list(together))} are on one device, {device}, of {listed(names)}: their bytes cannot be told "
             "apart. Name the device of each network"
+        )
+
+
+def _gateways(inventory: Inventory) -> Iterator[str]:
+    """A gateway is of the IP version of what is reached through it."""
+    alike: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for node in inventory.nodes:
+        for network, interface in node.interfaces.items():
+            server = inventory.server.interfaces.get(network)
+            if interface.gateway and server and interface.gateway.version != server.address.version:
+                alike[network, str(interface.gateway)].append(node.name)
+    for (network, gateway), names in alike.items():
+        yield (
+            f"{gateway}, the gateway of {listed(names)} on {network}, is not of the IP version of the server's "
+            f"address there, {inventory.server_addresses[network]}. Write one that is"
         )

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.inventory import Emulator, Host, Interface, Inventory, Jump, Management, Role
-from testbed.inventory_sections import Document, HostSection, JumpSection, Placed, Settings
+from testbed.inventory_sections import Document, HostSection, JumpSection, PlacedOnNetwork, Settings
 from testbed.inventory_words import MANAGEMENT, host_address, label, network_address
 from testbed.ranges import beside, counted
 from testbed.validation import did_you_mean
@@ -35,6 +35,7 @@ def expanded(document: Document, folder: Path) -> tuple[Inventory | None, list[s
         name=document.name,
         kind=document.kind,
         clock=document.clock,
+        security=document.security,
         known_hosts=known_hosts,
         controller=document.controller,
         hosts=tuple(hosts),
@@ -63,10 +64,10 @@ class _Expansion:
             self.mistakes.append(f"{place}.name is a range of {len(names)}, and a testbed has one server. Name one")
         logins = self._logins(section, place, len(names))
         columns = {
-            network: self._interfaces(network, entry, f"{place}.interfaces.{network}", len(names))
+            network: self._interfaces(role, network, entry, f"{place}.interfaces.{network}", len(names))
             for network, entry in section.interfaces.items()
         }
-        if not all(len(column) == len(names) for column in (logins, *columns.values())):
+        if any(len(column) != len(names) for column in columns.values()) or len(logins) != len(names):
             return []
         return [
             Host(
@@ -125,7 +126,9 @@ class _Expansion:
             "key": key and self.path(f"{place}.key" if section.key else "defaults.key", key),
         }
 
-    def _interfaces(self, network: str, entry: Placed, place: str, hosts: int) -> list[Interface]:
+    def _interfaces(
+        self, role: Role, network: str, entry: PlacedOnNetwork, place: str, hosts: int
+    ) -> list[Interface]:
         addresses = self._addresses(place, entry.address, hosts, network_address)
         device = entry.device or self.document.defaults.devices.get(network)
         if device is None:
@@ -134,7 +137,21 @@ class _Expansion:
                 f'{network} = {{ device = "DEVICE", address = "{entry.address}" }}'
             )
             return []
-        return [Interface.model_validate({"device": device, "address": address}) for address in addresses]
+        gateway = self._gateway(role, network, entry, place)
+        return [
+            Interface.model_validate({"device": device, "address": address, "gateway": gateway})
+            for address in addresses
+        ]
+
+    def _gateway(self, role: Role, network: str, entry: PlacedOnNetwork, place: str) -> str | None:
+        if role == "node":
+            return entry.gateway or self.document.defaults.gateways.get(network)
+        if entry.gateway:
+            self.mistakes.append(
+                f"{place} has a gateway, and gateways are of nodes: their host routes lead through them. Move it "
+                "to [defaults.gateways], or to the nodes' interfaces"
+            )
+        return None
 
     def _addresses(self, place: str, text: str, hosts: int, checked: Callable[[str], str]) -> list[str]:
         return self._texts(place, text, lambda: [checked(one) for one in beside(text, hosts)] if hosts else [])

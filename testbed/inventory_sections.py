@@ -7,10 +7,23 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from testbed.inventory import Clock, Controller, Emulator, HostAddress, Kind, Label, NetworkName, Port, Strict, Text
-from testbed.inventory_words import device_place
+from testbed.inventory import (
+    Clock,
+    Controller,
+    Emulator,
+    HostAddress,
+    Kind,
+    Label,
+    NetworkName,
+    Port,
+    Security,
+    Strict,
+    Text,
+)
+from testbed.inventory_words import device_place, network_address
 
 DevicePlace = Annotated[str, AfterValidator(device_place)]
+NetworkAddress = Annotated[str, AfterValidator(network_address)]
 
 
 def _address_alone(value: Any) -> Any:
@@ -25,7 +38,14 @@ class Placed(Strict):
     device: Text | None = None
 
 
+class PlacedOnNetwork(Placed):
+    """A place on a measured network. `gateway`: for nodes whose server has one address on several networks."""
+
+    gateway: NetworkAddress | None = None
+
+
 AddressOrTable = Annotated[Placed, BeforeValidator(_address_alone)]
+NetworkAddressOrTable = Annotated[PlacedOnNetwork, BeforeValidator(_address_alone)]
 
 
 class Settings(Strict):
@@ -44,9 +64,13 @@ class Settings(Strict):
 
 
 class Defaults(Settings):
-    """[defaults]: `devices` holds a device for each network, and for `management` where it is known."""
+    """[defaults]: `devices` holds a device for each network, and for `management` where it is known.
+
+    `gateways` holds the gateway of each network, for nodes alone.
+    """
 
     devices: dict[DevicePlace, Text] = Field(default_factory=dict)
+    gateways: dict[NetworkName, NetworkAddress] = Field(default_factory=dict)
 
 
 class HostSection(Settings):
@@ -54,7 +78,7 @@ class HostSection(Settings):
 
     name: Text
     management: AddressOrTable
-    interfaces: dict[NetworkName, AddressOrTable] = Field(default_factory=dict)
+    interfaces: dict[NetworkName, NetworkAddressOrTable] = Field(default_factory=dict)
     groups: tuple[Label, ...] = ()
 
 
@@ -73,6 +97,7 @@ class Document(Strict):
     name: Text
     kind: Kind = "real"
     clock: Clock = "own"
+    security: Security = "none"
     known_hosts: Path
     defaults: Defaults = Defaults()
     jump_hosts: dict[Label, JumpSection] = Field(default_factory=dict)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from testbed.inventory import Account, Host, Inventory, Jump
+from pydantic import IPvAnyAddress
+
+from testbed.inventory import Host, Inventory, Jump
 from testbed.inventory_words import MANAGEMENT
 from testbed.toml_text import toml_text
 
@@ -35,6 +37,7 @@ def _document(inventory: Inventory) -> dict[str, Any]:
         "name": inventory.name,
         "kind": inventory.kind,
         "clock": inventory.clock,
+        "security": inventory.security,
         "known_hosts": str(inventory.known_hosts),
         "defaults": {**common, "devices": devices or None},
         "jump_hosts": jumps or None,
@@ -83,13 +86,15 @@ def _host(host: Host, common: dict[str, str | int], devices: dict[str, str]) -> 
         "groups": list(host.groups) or None,
         "environment": host.environment or None,
         "interfaces": {
-            network: _placed(str(one.address), one.device, devices.get(network))
+            network: _placed(str(one.address), one.device, devices.get(network), gateway=one.gateway)
             for network, one in host.interfaces.items()
         },
     }
 
 
-def _placed(address: str, device: str | None, default: str | None) -> str | dict[str, str]:
-    if device == default or device is None:
-        return address
-    return {"address": address, "device": device}
+def _placed(
+    address: str, device: str | None, default: str | None, *, gateway: IPvAnyAddress | None = None
+) -> str | dict[str, str]:
+    own = {} if device == default or device is None else {"device": device}
+    through = {} if gateway is None else {"gateway": str(gateway)}
+    return {"address": address, **own, **through} if own or through else address

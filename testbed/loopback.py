@@ -27,6 +27,7 @@ import psutil
 
 from instrument.clock import SystemClock, sleep_s
 from testbed.errors import FedprobeError
+from testbed.inventory import Security
 from testbed.loopback_tls import PemFiles, Plain
 from testbed.process_tree import family, signal_group
 
@@ -71,13 +72,14 @@ class Loopback:
         environment: Mapping[str, str] | None = None,
         *,
         form: Form = "subprocess",
-        tls: bool = False,
+        security: Security = "none",
         route: Route | None = None,
     ) -> None:
         self.logs = folder / "logs"
         self._nodes = nodes
         self._form = form
-        self._certificates = folder / "certificates" if tls else None
+        self._security: Security = security
+        self._certificates = folder / "certificates"
         self._tls: Plain | PemFiles = Plain()
         self._route = route or (lambda _, address: address)
         self._homes = folder / "homes"
@@ -88,7 +90,7 @@ class Loopback:
 
     def __enter__(self) -> Loopback:
         self.logs.mkdir(parents=True, exist_ok=True)
-        if self._certificates is not None:
+        if self._security != "none":
             self._tls = PemFiles(HOST, self._certificates)
         try:
             self._start_superlink()
@@ -143,6 +145,7 @@ class Loopback:
             "superlink",
             [
                 *("flower-superlink", *self._tls.server, "--disable-runtime-dependency-installation"),
+                *(("--enable-supernode-auth",) if self._security == "tls+supernode-auth" else ()),
                 *("--host", HOST, "--port", str(self._port), *forms.get(self._form, ())),
             ],
             port=self._port,
@@ -162,6 +165,7 @@ class Loopback:
             f"supernode-{index}",
             [
                 *("flower-supernode", *self._tls.client, *self._tls.runtime),
+                *self._registered(f"supernode-{index}"),
                 *("--superlink", self._route(index, self.address), "--port", str(port)),
                 *("--node-config", f"partition-id={index} num-partitions={self._nodes}"),
                 *(("--isolation", "process") if self._form == "process" else ()),
@@ -169,6 +173,15 @@ class Loopback:
             port=port,
         )
         self._start_superexec(f"supernode-{index}", port)
+
+    def _registered(self, name: str) -> Sequence[str]:
+        """Make a key for a SuperNode and tell the SuperLink of it; returns what the SuperNode is told."""
+        if self._security != "tls+supernode-auth":
+            return ()
+        assert isinstance(self._tls, PemFiles)
+        private, public = self._tls.supernode_key(name)
+        self._flwr("supernode", "register", public, CONNECTION, "--format", "json")
+        return ("--auth-supernode-private-key", private)
 
     def _start_superexec(self, of: str, port: int) -> None:
         """Start what starts the apps of a SuperLink or a SuperNode, where they do not do so themselves."""
@@ -280,6 +293,7 @@ class Loopback:
         for process in started:
             process.wait()
         self._processes.clear()
+        self._tls.remove()
 
 
 def free_port() -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from analysis.revision import revision
 from instrument.identity import versions
+from instrument.redaction import recorded_variables
 from testbed.emulation.profiles import Profiles
 from testbed.inventory import Inventory
 
@@ -27,9 +28,17 @@ def manifest(inventory: Inventory, profiles: Profiles | None) -> dict[str, Any]:
             "cpus": os.cpu_count(),
             "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         },
-        "inventory": inventory.model_dump(mode="json"),
+        "inventory": _described(inventory),
         "profiles": profiles.text if profiles else None,
     }
+
+
+def _described(inventory: Inventory) -> dict[str, Any]:
+    """The inventory, without what its variables hold: a proxy's password, a service's token."""
+    document = inventory.model_dump(mode="json")
+    for host in document["hosts"]:
+        host["environment"] = recorded_variables(host["environment"])
+    return document
 
 
 def _processor() -> str:

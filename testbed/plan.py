@@ -22,7 +22,6 @@ class PlannedTrial:
     repetition: int
     polling: Polling = "stock"
     networks: Mapping[str, str] = field(default_factory=dict)  # of nodes on another network than `interface`
-    tls: bool = False
 
 
 def plan_of(campaign: Campaign) -> list[PlannedTrial]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed.errors import KeyFileError, LoginRefusedError
@@ -21,6 +23,8 @@ def keys_for(login: Login) -> Iterator[list[PKey]]:
         return
     from paramiko import Agent, SSHException
 
+    if not Path(os.environ.get("SSH_AUTH_SOCK", "")).is_socket():
+        raise _no_key(login)
     try:
         agent = Agent()
     except SSHException as error:
@@ -28,14 +32,17 @@ def keys_for(login: Login) -> Iterator[list[PKey]]:
     try:
         found = list(agent.get_keys())
         if not found:
-            raise LoginRefusedError(
-                f"{login.name}: the inventory names no key for it, and no SSH agent with a key runs here. "
-                "Name the key's file in the inventory, or load it: ssh-add KEY (under sudo: sudo --preserve-env="
-                "SSH_AUTH_SOCK)."
-            )
+            raise _no_key(login)
         yield found
     finally:
         agent.close()
+
+
+def _no_key(login: Login) -> LoginRefusedError:
+    return LoginRefusedError(
+        f"{login.name}: the inventory names no key for it, and no SSH agent with a key runs here. Name the key's "
+        "file in the inventory, or load it: ssh-add KEY (under sudo: sudo --preserve-env=SSH_AUTH_SOCK)."
+    )
 
 
 def _key_in_file(login: Login) -> PKey:

@@ -6,6 +6,8 @@
 # The command has a session of its own, in the foreground: a shell has background commands ignore SIGINT.
 # The guard keeps the limit also where the controller is gone; USR1 to this process group makes it now. It stops this
 # shell first: so it stays the parent of the command, whose session can then be told even when its leader has ended.
+# The guard's sleep ends by KILL: a shell that was forked and is not yet `sleep` takes a TERM and forgets it.
+# A subshell begins it, since dash tells of a death by a signal on the command's own stderr.
 RUN_SCRIPT = r"""
 mark=$1$2 limit_s=$3 folder=$4
 shift 4
@@ -34,7 +36,7 @@ below() {
         }'
 }
 guard() {
-    trap 'kill $!; exit' TERM
+    trap 'kill -KILL $!; exit' TERM
     trap : USR1
     sleep "$limit_s" 3>&- 4>&- &
     wait $!
@@ -59,7 +61,7 @@ exec >/dev/null 2>&1
 trap : USR1
 guard &
 guard=$!
-setsid env -- "$@" >&3 2>&4 3>&- 4>&-
+(exec setsid env -- "$@") >&3 2>&4 3>&- 4>&-
 status=$?
 kill "$guard"
 ending "$status"

@@ -7,14 +7,20 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.baseline import FILE as BASELINE_FILE
 from analysis.selftest_cited import FILE as SELFTEST_FILE
+from analysis.verdicts import EXIT_GOOD, EXIT_UNFIT
+from testbed.baseline.conduct import Site, measured
+from testbed.baseline.document import BaselineLink, document
+from testbed.baseline.plan import Plan
 from testbed.campaign import Campaign, app_folder, read_campaign
 from testbed.campaign_conditions import conditions_of, profiles_of
 from testbed.campaign_testbed import inventory_of
-from testbed.capabilities import require_programs
+from testbed.capabilities import require_emulation, require_programs
 from testbed.emulation import lifecycle
 from testbed.emulation.conditions import NONE, Conditions
 from testbed.emulation.profiles import Profiles
+from testbed.errors import FedprobeError
 from testbed.every_host import on_every_host
 from testbed.interrupts import Interrupts
 from testbed.inventory import Host, Inventory
@@ -27,6 +33,8 @@ from testbed.selftest.results import newest
 from testbed.shell import Shell
 from testbed.ssh import connect
 from testbed.trial import Setting, asked, conduct
+
+FAILED = FedprobeError.exit_code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +67,26 @@ def prepare(campaign_file: Path) -> Prepared:
 
 def check_machine(prepared: Prepared) -> None:
     """Raises FedprobeError, before a folder is made, where this machine cannot carry the campaign."""
+    campaign = prepared.campaign
+    if prepared.inventory is not None and prepared.inventory.emulator:
+        require_emulation()
     if prepared.inventory is None and prepared.profiles is not None:
-        campaign = prepared.campaign
         lifecycle.require_possible(
             campaign.clients, campaign.factors.interface, prepared.profiles, prepared.conditions
         )
-        if prepared.campaign.collect.capture:
+    if prepared.inventory is None or prepared.inventory.emulator:
+        if campaign.collect.capture:
             require_programs(["tcpdump"], "capturing packets (collect.capture)")
+        if campaign.collect.baseline:
+            require_programs(["iperf3", "ping"], "the link baseline (collect.baseline)")
 
 
-def run(prepared: Prepared, folder: RunFolder) -> bool:
-    """Carry out the plan. Returns whether every trial is ok; Interrupted is raised after all is taken down."""
+def run(prepared: Prepared, folder: RunFolder) -> int:
+    """Carry out the plan. Interrupted is raised after all is taken down.
+
+    Returns 0 where every trial is ok, 1 where one failed, 3 where all ran whole and one is invalid: measured, but not
+    on the network that it was to be measured on.
+    """
     folder.write("plan.json", plan_document(prepared.campaign, prepared.trials))
     if (selftest := newest()) is not None:
         folder.write(SELFTEST_FILE, selftest)
@@ -88,12 +105,36 @@ def run(prepared: Prepared, folder: RunFolder) -> bool:
             interrupts=interrupts,
             progress=progress,
         )
-        outcomes = [_one(setting, planned, folder) for planned in prepared.trials]
+        if prepared.campaign.collect.baseline:
+            _measure_links(setting, folder)
+        codes = {_one(setting, planned, folder) for planned in prepared.trials}
         progress.doing("taking the testbed down")
-    return all(outcomes)
+    return next((code for code in (FAILED, EXIT_UNFIT) if code in codes), EXIT_GOOD)
 
 
-def _one(setting: Setting, planned: PlannedTrial, folder: RunFolder) -> bool:
+def _measure_links(setting: Setting, folder: RunFolder) -> None:
+    campaign, inventory = setting.campaign, setting.inventory
+    plan = Plan(load_s=campaign.collect.baseline_s)
+    site = Site(
+        inventory=inventory,
+        nodes=inventory.nodes[: campaign.clients],
+        sessions=setting.sessions,
+        interrupts=setting.interrupts,
+        progress=setting.progress,
+        plan=plan,
+    )
+    setting.progress.say(plan.words(len(site.nodes) * len(campaign.factors.interface)))
+    links: list[BaselineLink] = []
+    for network in campaign.factors.interface:
+        links += measured(site, network)
+        folder.write(BASELINE_FILE, document(links, plan))
+    for link in links:
+        for problem in link.problems:
+            setting.progress.say(f"link baseline: {problem}")
+
+
+def _one(setting: Setting, planned: PlannedTrial, folder: RunFolder) -> int:
+    """One trial; the exit code that it asks for."""
     trial = folder.trial(planned.name)
     trial.enter("planned", **asked(setting, planned))
     folder.check_space()
@@ -101,7 +142,9 @@ def _one(setting: Setting, planned: PlannedTrial, folder: RunFolder) -> bool:
     setting.progress.rounds_done((planned.index + 1) * setting.campaign.rounds)
     outcome, reason = trial.facts["outcome"], trial.facts["reason"]
     setting.progress.say(f"{planned.name}: {outcome}" + (f": {reason}" if reason else ""))
-    return bool(outcome == "ok")
+    if outcome == "ok":
+        return EXIT_GOOD
+    return EXIT_UNFIT if trial.facts["ran_whole"] else FAILED
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from analysis import load, store
 from instrument.identity import ROLES
 from instrument.polling import FAST_WAIT_S
 from instrument.spool import SpoolError
-from testbed import checks
+from testbed import checks, paths
 from testbed.campaign import Campaign
 from testbed.deployment import Deployment, TrialError
 from testbed.emulation import trial_facts
@@ -22,6 +22,8 @@ from testbed.fetch import fetch
 from testbed.follow import Follower
 from testbed.interrupts import Interrupted, Interrupts
 from testbed.inventory import Inventory
+from testbed.path_watch import PathWatch
+from testbed.pinning import Pins, pins_of
 from testbed.plan import PlannedTrial
 from testbed.progress import RunProgress
 from testbed.run_folder import TrialFolder
@@ -44,6 +46,20 @@ class Setting:
     progress: RunProgress
 
 
+@dataclass(slots=True, kw_only=True)
+class _Around:
+    """What is looked at before a trial and after it, and what is undone then."""
+
+    watch: PathWatch
+    pins: Pins
+    begun: trial_facts.Before | None = None
+
+    def begin(self, inventory: Inventory) -> None:
+        self.begun = trial_facts.before(inventory)
+        self.pins.apply()
+        self.watch.look_before()
+
+
 def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rounds_before: int) -> None:
     """Run one trial and keep what it measured, whole or marked invalid with its reason.
 
@@ -62,22 +78,23 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
         nodes=nodes,
         polling=planned.polling,
         networks=planned.networks,
-        tls=planned.tls,
     )
     folder.enter("starting", **asked(setting, planned))
-    reason = ""
-    begun: trial_facts.Before | None = None
-    interrupted = False
-    try:
-        begun = trial_facts.before(inventory)
-        _measure(setting, deployment, folder, rounds_before)
-    except Interrupted:
-        reason, interrupted = INTERRUPTED, True
-    except FedprobeError as error:
-        reason = str(error)
-    with setting.interrupts.shield():
-        reason = _take_down(setting, deployment, folder, begun, reason)
-        _keep(setting, deployment, folder, reason)
+    reason, interrupted = "", False
+    to_pin = pins_of(inventory, [(node, deployment.network(node)) for node in nodes])
+    with Pins(setting.sessions, to_pin, setting.interrupts) as pins:
+        around = _Around(watch=PathWatch(deployment), pins=pins)
+        try:
+            deployment.prepare()  # first of all: what is fetched in the end must be of this trial
+            around.begin(inventory)
+            _measure(setting, deployment, folder, rounds_before)
+        except Interrupted:
+            reason, interrupted = INTERRUPTED, True
+        except FedprobeError as error:
+            reason = str(error)
+        with setting.interrupts.shield():
+            reason = _take_down(setting, deployment, folder, around, reason)
+            _keep(setting, deployment, folder, around.watch, reason)
     if interrupted:
         raise Interrupted
 
@@ -103,7 +120,7 @@ def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
             "collectors": list(campaign.collect.collectors),
             "polling": planned.polling,
             "networks": dict(planned.networks),
-            "tls": planned.tls,
+            "security": setting.inventory.security,
             "clock": setting.inventory.clock,
             "management_on": _management_on(setting),
             "fast_waits_s": FAST_WAIT_S if planned.polling == "fast" else None,
@@ -139,8 +156,10 @@ def link_rates(profile: LinkProfile) -> dict[str, Any]:
 def _measure(setting: Setting, deployment: Deployment, folder: TrialFolder, done_before: int) -> None:
     follower = Follower(deployment, lambda state: setting.progress.rounds_done(done_before + state.round))
     setting.progress.doing(f"{deployment.trial}: starting Flower on {len(deployment.nodes)} nodes, collectors")
-    deployment.prepare()
     deployment.start_superlink()
+    deployment.register_supernodes()
+    if deployment.registered:
+        folder.add(registered_nodes=dict(deployment.registered))
     deployment.start_supernodes()
     deployment.start_collectors()
     follower.wait_registered(len(deployment.nodes))
@@ -161,7 +180,7 @@ def _take_down(
     setting: Setting,
     deployment: Deployment,
     folder: TrialFolder,
-    begun: trial_facts.Before | None,
+    around: _Around,
     reason: str,
 ) -> str:
     """End every process; what went wrong here is the trial's reason unless it has one."""
@@ -170,13 +189,14 @@ def _take_down(
         folder.enter("stopping")
     finally:  # a full disk must not leave processes on the hosts
         deployment.stop()
-    problems = list(deployment.not_ended)
+    problems = [*deployment.not_ended, *around.watch.look_after()]
+    left_behind = around.pins.undo()
     try:
-        folder.add(emulator=trial_facts.during(setting.inventory, deployment.interface, begun))
+        folder.add(emulator=trial_facts.during(setting.inventory, deployment.interface, around.begun))
         _keep_rates(setting, deployment, folder)
     except (FedprobeError, ValueError, OSError) as error:
         problems.append(str(error))
-    return reason or "; ".join(problems)
+    return "; ".join(filter(None, (reason or "; ".join(problems), *left_behind)))
 
 
 def _keep_rates(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
@@ -185,25 +205,41 @@ def _keep_rates(setting: Setting, deployment: Deployment, folder: TrialFolder) -
         (folder.path / RATES_FILE).write_text(applied, encoding="ascii")
 
 
-def _keep(setting: Setting, deployment: Deployment, folder: TrialFolder, reason: str) -> None:
-    """Fetch, verify, store and check; a trial without a reason against it is ok."""
+def _keep(setting: Setting, deployment: Deployment, folder: TrialFolder, watch: PathWatch, reason: str) -> None:
+    """Fetch, verify, store and check; a trial without a reason against it is ok.
+
+    `ran_whole` tells a trial that is invalid by the way its bytes went from one that failed.
+    """
     setting.progress.doing(f"{deployment.trial}: fetching and checking records")
     folder.enter("fetching", reason=reason)
     problems = fetch(deployment, folder)
     folder.enter("storing")
-    found: list[checks.Check] = []
-    facts: dict[str, Any] = {}
+    facts: dict[str, Any] = {"checks": [], "paths": paths.as_documents(watch.paths({}))}
+    wrong_way = ""
     try:
         records = load.load_spools(folder.spool)
         store.write(records, folder.records)
-        found = checks.all_checks(records, _devices(deployment), _dialled(deployment))
-        facts = {"settings": {**folder.facts["settings"], **_conditions(setting, records)}}
-        facts["settings"]["cpus"] = os.cpu_count() if setting.inventory.emulator else None
+        ways = watch.paths(checks.peers(records))
+        payloads = {way.node: checks.payload_of(records, way.node) for way in ways}
+        wrong_way = paths.reason(ways, payloads)
+        found = checks.all_checks(
+            records, _devices(deployment), _dialled(deployment), security=setting.inventory.security
+        )
+        facts = {
+            "settings": {**folder.facts["settings"], **_conditions(setting, records)},
+            "checks": checks.as_documents([*found, *checks.path_checks(ways, payloads)]),
+            "paths": paths.as_documents(ways),
+        }
     except (SpoolError, store.StoreError, OSError) as error:
         problems.append(str(error))
     reason = reason or "; ".join(problems)
     folder.enter(
-        "done", outcome="invalid" if reason else "ok", reason=reason, checks=checks.as_documents(found), **facts
+        "done",
+        outcome="invalid" if reason or wrong_way else "ok",
+        reason="; ".join(filter(None, (reason, wrong_way))),
+        ran_whole=not reason,
+        astray=bool(wrong_way),
+        **facts,
     )
 
 
@@ -231,4 +267,8 @@ def _conditions(setting: Setting, records: load.Records) -> dict[str, Any]:
     nice: dict[str, Sequence[int]] = {
         role: sorted({header.nice for header in flower if header.role == role}) for role in ROLES
     }
-    return {"priorities": kept and bool(asked_for), "nice": {role: values for role, values in nice.items() if values}}
+    return {
+        "priorities": kept and bool(asked_for),
+        "nice": {role: values for role, values in nice.items() if values},
+        "cpus": os.cpu_count() if setting.inventory.emulator else None,
+    }

@@ -54,7 +54,8 @@ def _explained_one(finding: Any, root: type[BaseModel], named: Callable[[Place],
         choices = [choice.strip("' ") for choice in finding["ctx"]["expected"].replace(" or ", ", ").split(",")]
         return f"{place} = {finding['input']!r} is not known. {nearest(str(finding['input']), choices)}"
     is_name = finding["loc"][-1:] == ("[key]",)
-    value = "" if isinstance(finding["input"], dict) or is_name else f" = {finding['input']!r}"
+    is_private = "environment" in finding["loc"] or isinstance(finding["input"], dict)
+    value = "" if is_private or is_name else f" = {finding['input']!r}"
     message = finding["msg"].removeprefix("Value error, ").replace("Input should", "must")
     return f"{place or 'the file'}{value}: {message[:1].lower()}{message[1:].rstrip('.')}. Correct the file."
 

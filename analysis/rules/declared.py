@@ -1,4 +1,4 @@
-"""What is declared of the testbed that a reader of the report must know: management, clocks, emulated conditions."""
+"""What is declared of the testbed that a reader of the report must know: management, clocks, security, conditions."""
 
 from __future__ import annotations
 
@@ -42,6 +42,40 @@ def shared_clock(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[V
             "clock, so chrony is not provisioned there.",
             next_step="Claim nothing about synchronised clocks from this run; on hosts with clocks of their own "
             "chrony keeps them.",
+        )
+
+
+_SECURITY = {
+    "tls": "SuperLink and SuperNodes spoke TLS, with certificates made for each trial",
+    "tls+supernode-auth": "SuperLink and SuperNodes spoke TLS, and the SuperLink took those SuperNodes alone that "
+    "proved a key registered before; certificates and keys were made for each trial",
+}
+
+
+def secured(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
+    """Encryption costs bytes and time, which are part of what was measured."""
+    for security, meaning in _SECURITY.items():
+        found = [trial for trial in trials if is_usable(trial) and trial.facts.settings.get("security") == security]
+        if found:
+            yield Verdict(
+                severity="info",
+                rule="secured",
+                finding=f'the inventory says security = "{security}" ({count(len(found), "trial")}): {meaning}.',
+                next_step="Compare with runs of the same security: TLS adds a handshake to each connection and 22 "
+                "bytes to each 16 KiB, and both ends encrypt.",
+            )
+
+
+def rootless(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
+    """Without root the emulated links wait for the processor like everybody."""
+    found = [trial for trial in trials if is_usable(trial) and trial.facts.emulator.get("rootless")]
+    if found:
+        yield Verdict(
+            severity="info",
+            rule="rootless",
+            finding=f"the emulated testbed was an ordinary user's ({count(len(found), 'trial')}): its delay element "
+            "had no real-time priority. How late it was is measured in every trial.",
+            next_step="Run as root (sudo) where lateness or missing priorities are found.",
         )
 
 
@@ -97,4 +131,4 @@ def _mbit(value: object) -> str:
     return f"{float(value) / 1e6:g} Mbit/s" if isinstance(value, int | float) else "nothing"
 
 
-RULES = (management_shared, shared_clock, pi_like, background, traced)
+RULES = (management_shared, shared_clock, secured, rootless, pi_like, background, traced)

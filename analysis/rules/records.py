@@ -43,7 +43,9 @@ def invalid_trials(trials: Sequence[TrialTimes], measured: Measured) -> Iterator
                 rule="invalid_trials",
                 finding=f"trial {trial.facts.name} is {trial.facts.outcome}: {trial.facts.reason or 'no reason'}; "
                 + (f"nothing is left for {interface_of(trial)}." if lost else "it is kept out of every number."),
-                next_step="Look at that trial's logs, repair the cause, and run the campaign again: fedprobe run.",
+                next_step="On the nodes that it names, see `ip route get` and `ip rule`; docs/lab.md, Pinning."
+                if trial.facts.settings.get("astray")
+                else "Look at that trial's logs, repair the cause, and run the campaign again: fedprobe run.",
             )
 
 

@@ -38,12 +38,15 @@ def execute(options: argparse.Namespace) -> int:
 
     from rich.console import Console
 
+    from testbed.capabilities import require_emulation
     from testbed.inventory_file import read_inventory
     from testbed.preflight.conduct import looked_at
     from testbed.preflight.judgement import judged
     from testbed.preflight.table import document, is_fit, print_findings
 
     inventory = read_inventory(options.inventory)
+    if inventory.emulator:
+        require_emulation()
     looked = looked_at(inventory)
     findings = judged(inventory, looked)
     if options.json:

@@ -50,6 +50,7 @@ def print_report(folders: Sequence[Path], *, as_json: bool, write: bool, against
 
     from rich.console import Console
 
+    from analysis.baseline import read_baseline
     from analysis.compare import compare, comparison_json, comparison_table
     from analysis.document import to_json
     from analysis.selftest_cited import read_selftest
@@ -60,7 +61,8 @@ def print_report(folders: Sequence[Path], *, as_json: bool, write: bool, against
 
     trials = trials_of(folders)
     if write:
-        summary = write_report(folders[0] / "report", trials, selftest=read_selftest(folders[0]))
+        run = folders[0]
+        summary = write_report(run / "report", trials, selftest=read_selftest(run), baseline=read_baseline(run))
     else:
         summary = summarise(trials)
     compared = compare(summary, summarise(trials_of([against]))) if against is not None else []

@@ -38,7 +38,7 @@ def add_to(commands: Commands) -> None:
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Prepare, run, report. Exit code 1 where a trial is invalid, 3 where the result is not trustworthy."""
+    """Prepare, run, report. Exit code 1 where a trial failed, 3 where the result is not trustworthy."""
     import json
 
     from testbed.plan import plan_document
@@ -65,19 +65,19 @@ def _run(prepared: Prepared, folder: RunFolder, *, as_json: bool) -> int:
     began = _now_s()
     interrupted = False
     try:
-        good = run(prepared, folder)
+        ran = run(prepared, folder)
     except Interrupted:
-        good, interrupted = False, True
+        ran, interrupted = 1, True
         print("fedprobe: interrupted: everything was taken down, what was measured is kept", file=sys.stderr)
     print(f"campaign: {_now_s() - began:.0f} s", file=sys.stderr)
     try:
         code = print_report([folder.path], as_json=as_json, write=True)
     except KeyboardInterrupt:
         print(f"fedprobe: interrupted: the report is not written. fedprobe report {folder.path}", file=sys.stderr)
-        code = 1
+        code, interrupted = 1, True
     if not as_json:
         print(f"run folder: {folder.path}")
-    return 1 if interrupted or not good else code
+    return 1 if interrupted else ran or code
 
 
 def campaign_file(name: str) -> Path:
@@ -93,12 +93,16 @@ def campaign_file(name: str) -> Path:
 
 
 def _plan_lines(prepared: Prepared) -> str:
+    from testbed.baseline.plan import Plan
+
     campaign = prepared.campaign
+    links = campaign.clients * len(campaign.factors.interface)
     head = (
         f"{campaign.name}: {len(prepared.trials)} trials of {campaign.rounds} rounds, {campaign.clients} clients, "
         f"order drawn from seed {campaign.seed}"
     )
-    return "\n".join([head, *(f"  {trial.name}" for trial in prepared.trials)])
+    baseline = [Plan(load_s=campaign.collect.baseline_s).words(links)] if campaign.collect.baseline else []
+    return "\n".join([head, *baseline, *(f"  {trial.name}" for trial in prepared.trials)])
 
 
 def _now_s() -> float:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """\
 examples:
-  fedprobe selftest --quick               two trials on emulated links, about two minutes (root)
+  fedprobe selftest --quick               two trials on emulated links, about two minutes
   fedprobe selftest                       eight trials, about twelve minutes:
                                           {5, 20, 100, 1000} Mbit/s x {1, 52} arrays
                                           x {plain, TLS} x {0, 14 ms}
@@ -80,7 +80,7 @@ def _measured(options: argparse.Namespace) -> Path:
             raise UsageError(f"{options.earlier}: no self-test was run there. Name the folder it printed.")
         return Path(options.earlier).resolve()
     inventory = read_inventory(options.inventory) if options.inventory else None
-    if inventory is None:
+    if inventory is None or inventory.emulator:
         require_emulation()
         require_programs(["tcpdump"], "the self-test")
     batches = (quick() if options.quick else full()) if inventory is None else laboratory(_usable(inventory))

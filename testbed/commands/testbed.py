@@ -84,7 +84,9 @@ def _up(options: argparse.Namespace) -> int:
         )
     made = next(one for one in lifecycle.status() if one.testbed_id == inventory.name)
     hosts = ", ".join(f"{host.name} {host.management.address}" for host in inventory.hosts)
-    print(f"testbed {inventory.name}: {hosts}")
+    is_rootless = inventory.emulator is not None and inventory.emulator.rootless
+    without_root = " (without root: nothing has real-time priority)" if is_rootless else ""
+    print(f"testbed {inventory.name}{without_root}: {hosts}")
     if options.pi_cpu is not None:
         print(f"Pi-like: each node has {options.pi_cpu:g} of one core of this machine, which is no Pi")
     print(f"inventory: {made.inventory}")
@@ -92,10 +94,16 @@ def _up(options: argparse.Namespace) -> int:
 
 
 def _status(_options: argparse.Namespace) -> int:
-    from testbed.emulation import lifecycle
+    from testbed.capabilities import require_root
+    from testbed.emulation import lifecycle, rootless
 
+    if rootless.holds_a_testbed():
+        require_root("your testbed")
     found = lifecycle.status()
     for one in found:
+        if one.owner is None and not one.abandoned:
+            print(f"{one.testbed_id}  of another user")
+            continue
         state = "left behind: the next `up` removes it" if one.abandoned else "in use" if one.alive else "held"
         owner = f"`{' '.join(one.owner.command)}` in {one.owner.prefix}" if one.owner else "nobody known"
         print(f"{one.testbed_id}  {state}  {owner}  {one.inventory or 'not built to the end'}")

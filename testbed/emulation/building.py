@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from testbed.emulation import cpu_limit, following, hosts, keys, links, namespaces, programs, sending, tc
+from testbed.emulation import cpu_limit, following, hosts, keys, links, namespaces, programs, rootless, sending, tc
 from testbed.emulation.addresses import CONTROLLER_ADDRESS, MANAGEMENT_DEVICE, NETWORKS, SERVER, Network
 from testbed.emulation.delayer import command as delayer_command
 from testbed.emulation.hosts import HostPlan
@@ -25,10 +25,17 @@ def build(site: Site) -> Inventory:
     """Build everything; returns when every host answers. Raises EmulationError, leaving what was built."""
     site.profile_file.write_text(site.profiles.text, encoding="utf-8")
     time_namespaces = hosts.kernel_has_time_namespaces()
-    plans = hosts.host_plans(site.shape, site.folder, site.seed, time_namespaces=time_namespaces)
+    plans = hosts.host_plans(
+        site.shape, site.folder, site.seed, time_namespaces=time_namespaces, rootless=rootless.is_rootless()
+    )
     _write_host_files(plans, site.folder)
-    links.build(site.shape)
-    pi_cpu = _start_hosts(site, plans)
+    if rootless.is_rootless():
+        # an ordinary user's hosts make their networks themselves, else they could change nothing there
+        pi_cpu = _start_hosts(site, plans)
+        links.build(site.shape)
+    else:
+        links.build(site.shape)
+        pi_cpu = _start_hosts(site, plans)
     networks = _shape_all(site)
     for name, network in networks.items():
         _wait_for_delayer(name, network)
@@ -117,6 +124,7 @@ def _emulator(site: Site, plans: Sequence[HostPlan], networks: Mapping[str, Emul
         seed=site.seed,
         profile_file=site.profile_file,
         congestion_control=_CONGESTION_CONTROL.read_text(encoding="ascii").strip(),
+        rootless=rootless.is_rootless(),
         networks=dict(networks),
         monotonic_offset_s={name: one for name, one in offsets_s.items() if one is not None},
     )
@@ -145,10 +153,11 @@ def _host(site: Site, plan: HostPlan) -> Host:
         management=Management(
             address=plan.address,
             port=hosts.SSH_PORT,
+            user=plan.user,
             key=site.folder / _CONTROLLER_KEY,
             device=MANAGEMENT_DEVICE,
         ),
         interfaces={name: Interface.model_validate(one) for name, one in interfaces.items()},
-        python=sys.executable,
+        python=str(plan.venv / "bin" / Path(sys.executable).name),
         work_folder=str(plan.work),
     )

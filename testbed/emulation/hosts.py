@@ -11,6 +11,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from testbed.emulation.cpu_limit import inside_group
 from testbed.errors import EmulationError
 
 SSH_PORT = 22
+_ROOTLESS_ID = 1000  # not 0: as root sshd changes its identity, and here there is no other
 _OFFSETS_S = range(100_000, 10_000_000)  # 1 to 115 days
 _READY_TIMEOUT_S = 15.0
 _POLL_S = 0.005
@@ -37,6 +39,12 @@ class HostPlan:
     folder: Path
     address: str  # on the management network
     monotonic_offset_s: int | None
+    rootless: bool = False  # its root is an ordinary user, who alone can log in there
+
+    @property
+    def user(self) -> str:
+        """Who logs in."""
+        return "pi" if self.rootless else "root"
 
     @property
     def home(self) -> Path:
@@ -54,12 +62,19 @@ class HostPlan:
         return self.home / "fedprobe"
 
     @property
+    def venv(self) -> Path:
+        """Where Python is: a link to the controller's own at first; `fedprobe provision` makes a real one there."""
+        return self.work / "venv"
+
+    @property
     def log(self) -> Path:
         """What sshd and the start script say."""
         return self.folder / "sshd.log"
 
 
-def host_plans(topology: Topology, folder: Path, seed: int, *, time_namespaces: bool) -> tuple[HostPlan, ...]:
+def host_plans(
+    topology: Topology, folder: Path, seed: int, *, time_namespaces: bool, rootless: bool = False
+) -> tuple[HostPlan, ...]:
     """The hosts of a topology; the same seed gives the same clock offsets."""
     random = Random(seed)  # noqa: S311 (clock offsets, not secrets)
     offsets_s = random.sample(_OFFSETS_S, len(topology.hosts))
@@ -70,6 +85,7 @@ def host_plans(topology: Topology, folder: Path, seed: int, *, time_namespaces: 
             folder=folder / "hosts" / host,
             address=management_address(host),
             monotonic_offset_s=offset_s if time_namespaces else None,
+            rootless=rootless,
         )
         for host, offset_s in zip(topology.hosts, offsets_s, strict=True)
     )
@@ -85,11 +101,12 @@ def write_files(plan: HostPlan, plans: Sequence[HostPlan], controller_key: str) 
     """Everything the host reads when it starts, but its host key."""
     for folder in (plan.home, plan.temporary, plan.work):
         folder.mkdir(parents=True, exist_ok=True)
+    plan.venv.symlink_to(Path(sys.executable).parent.parent)
     for folder in (plan.folder, plan.home):
         folder.chmod(0o700)
     texts = {
-        "passwd": passwd(Path("/etc/passwd").read_text(encoding="utf-8"), plan.home),
-        "shadow": "root:*:19000:0:99999:7:::\nsshd:!:19000::::::\n",
+        "passwd": passwd(Path("/etc/passwd").read_text(encoding="utf-8"), plan.user, plan.home),
+        "shadow": f"{plan.user}:*:19000:0:99999:7:::\nsshd:!:19000::::::\n",
         "hosts": host_table(plans),
         "authorized_keys": f"{controller_key} fedprobe-controller\n",
         "sshd_config": sshd_config(plan),
@@ -101,10 +118,11 @@ def write_files(plan: HostPlan, plans: Sequence[HostPlan], controller_key: str) 
         path.chmod(0o600 if name == "shadow" else 0o644)
 
 
-def passwd(original: str, home: Path) -> str:
-    """The machine's users, with root living in `home` and using sh. Pure."""
-    others = [line for line in original.splitlines() if line and not line.startswith("root:")]
-    return "\n".join([f"root:x:0:0:root:{home}:/bin/sh", *others, ""])
+def passwd(original: str, user: str, home: Path) -> str:
+    """The machine's users, with `user` living in `home` and using sh. Pure."""
+    number = 0 if user == "root" else _ROOTLESS_ID
+    others = [line for line in original.splitlines() if line and not line.startswith(f"{user}:")]
+    return "\n".join([f"{user}:x:{number}:{number}:{user}:{home}:/bin/sh", *others, ""])
 
 
 def host_table(plans: Sequence[HostPlan]) -> str:
@@ -113,13 +131,13 @@ def host_table(plans: Sequence[HostPlan]) -> str:
 
 
 def sshd_config(plan: HostPlan) -> str:
-    """Key login as root on the management address, and nothing else. Pure."""
+    """Key login on the management address, and nothing else. Pure."""
     return f"""\
 ListenAddress {plan.address}:{SSH_PORT}
 HostKey {plan.folder}/host_key
 AuthorizedKeysFile {plan.folder}/authorized_keys
 StrictModes no
-AllowUsers root
+AllowUsers {plan.user}
 PermitRootLogin prohibit-password
 PasswordAuthentication no
 KbdInteractiveAuthentication no
@@ -144,14 +162,18 @@ def start_script(plan: HostPlan) -> str:
         for name in ("passwd", "shadow", "hosts")
         if Path(f"/etc/{name}").exists()
     )
+    # an ordinary user makes the network namespace here, so that its addresses come later
+    named = f"hostname {plan.name}" if plan.rootless else f"echo {plan.name} > /proc/sys/kernel/hostname"
+    wait = f"until ip -o -4 address | grep -qF ' {plan.address}/'; do sleep 0.02; done\n" if plan.rootless else ""
     return f"""\
 set -eu
-echo {plan.name} > /proc/sys/kernel/hostname
+{named}
 umount -a -l -t nsfs || true
 mount -t sysfs sysfs /sys
 mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/sshd /run/lock
 {binds}\
+{wait}\
 cd '{plan.home}'
 exec {sshd_program()} -D -e -f '{plan.folder}/sshd_config'
 """
@@ -166,7 +188,8 @@ def unshare_command(plan: HostPlan) -> list[str]:
     """The program that makes the host's namespaces and starts it there. Pure."""
     offset_s = plan.monotonic_offset_s
     clock = [] if offset_s is None else ["--time", f"--monotonic={offset_s}", f"--boottime={offset_s}"]
-    spaces = ["--mount", "--pid", "--uts", *clock]
+    own = ["--user", f"--map-user={_ROOTLESS_ID}", f"--map-group={_ROOTLESS_ID}", "--keep-caps", "--net"]
+    spaces = [*(own if plan.rootless else []), "--mount", "--pid", "--uts", *clock]
     return ["unshare", *spaces, "--fork", "--kill-child", "--mount-proc", "sh", f"{plan.folder}/start.sh"]
 
 
@@ -174,11 +197,18 @@ def start(plan: HostPlan, testbed_id: str, group: Path | None = None) -> int:
     """Start a host, in a control group where one is given; returns the pid of its `unshare`, which outlives us."""
     argv = unshare_command(plan)
     argv = argv if group is None else inside_group(group, argv)
-    return spawn(argv, plan.namespace, testbed_id, log=plan.log, extra={})
+    if not plan.rootless:
+        return spawn(argv, plan.namespace, testbed_id, log=plan.log, extra={})
+    pid = spawn(argv, None, testbed_id, log=plan.log, extra={})
+    namespaces.adopt(plan.namespace, pid)
+    return pid
 
 
-def spawn(argv: Sequence[str], namespace: str, testbed_id: str, *, log: Path, extra: Mapping[str, str]) -> int:
-    """Start a process in a namespace, in a session of its own, with its output in `log`; returns its pid."""
+def spawn(argv: Sequence[str], namespace: str | None, testbed_id: str, *, log: Path, extra: Mapping[str, str]) -> int:
+    """Start a process in a namespace (None: in this one), in a session of its own, with its output in `log`.
+
+    Returns its pid.
+    """
     writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
@@ -186,10 +216,11 @@ def spawn(argv: Sequence[str], namespace: str, testbed_id: str, *, log: Path, ex
         (os.POSIX_SPAWN_DUP2, 1, 2),
     ]
     environment = {**programs.environment(testbed_id), **extra}
-    return namespaces.inside(
-        namespace,
-        lambda: os.posix_spawnp(argv[0], list(argv), environment, file_actions=actions, setsid=True),
-    )
+
+    def started() -> int:
+        return os.posix_spawnp(argv[0], list(argv), environment, file_actions=actions, setsid=True)
+
+    return started() if namespace is None else namespaces.inside(namespace, started)
 
 
 def wait_until_reachable(plans: Sequence[HostPlan], controller_namespace: str) -> None:

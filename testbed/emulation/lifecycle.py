@@ -131,11 +131,17 @@ def status() -> list[TestbedStatus]:
             folder=claim.folder,
             owner=claim.owner,
             alive=claim.owner is not None and ownership.lives(claim.owner),
-            abandoned=ownership.abandoned(claim.owner),
-            inventory=path if (path := claim.folder / INVENTORY_FILE).exists() else None,
+            abandoned=ownership.abandoned(claim.owner) and not ownership.is_hidden(claim.folder),
+            inventory=_readable(claim.folder / INVENTORY_FILE),
         )
         for claim in ownership.claims()
     ]
+
+
+def _readable(path: Path) -> Path | None:
+    with contextlib.suppress(PermissionError):  # of another user's testbed
+        return path if path.exists() else None
+    return None
 
 
 def held_here() -> TestbedStatus | None:

@@ -28,8 +28,8 @@ _STRICT, _LOOSE = "1", "2"
 
 
 def build(topology: Topology) -> None:
-    """Build everything of a topology. Raises EmulationError."""
-    for name in topology.namespaces:
+    """Build everything of a topology, in namespaces that are there or are made. Raises EmulationError."""
+    for name in (name for name in topology.namespaces if not namespaces.exists(name)):
         namespaces.create(name)
     namespaces.inside(topology.management, lambda: _management(topology))
     for network in topology.networks:

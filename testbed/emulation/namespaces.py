@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from instrument.clock import SystemClock, sleep_s
 from testbed.errors import EmulationError
 
 FOLDER = Path("/run/netns")
@@ -22,6 +23,8 @@ _THIS_THREAD = "/proc/thread-self/ns/net"
 _CLONE_NEWNET = 0x40000000  # Source: linux/sched.h
 _MS_BIND = 0x1000  # Source: linux/mount.h
 _MNT_DETACH = 2
+_ADOPT_TIMEOUT_S = 10.0
+_POLL_S = 0.005
 _LIBC = ctypes.CDLL(None, use_errno=True)
 T = TypeVar("T")
 
@@ -34,12 +37,39 @@ def create(name: str) -> None:
     on_own_thread(lambda: _bind_new_namespace(path))
 
 
+def adopt(name: str, pid: int) -> None:
+    """Name the namespace that a process makes for itself, as soon as it has. Raises EmulationError."""
+    FOLDER.mkdir(mode=0o755, exist_ok=True)
+    path = FOLDER / name
+    path.touch(mode=0o444, exist_ok=False)
+    theirs, mine = Path(f"/proc/{pid}/ns/net"), Path(_THIS_THREAD).readlink()
+    clock = SystemClock()
+    deadline_ns = clock.mono_ns() + int(_ADOPT_TIMEOUT_S * 1e9)
+    while _link(theirs) in {mine, None}:
+        if _link(theirs) is None or clock.mono_ns() > deadline_ns:
+            raise EmulationError(f"{name}: process {pid} makes no network namespace. See sshd.log of that host.")
+        sleep_s(_POLL_S)
+    bound = _LIBC.mount(os.fsencode(theirs), os.fsencode(path), b"none", _MS_BIND, None)
+    _checked(bound, f"bind the namespace to {path}")
+
+
 def remove(name: str) -> None:
     """Remove a named namespace; nothing happens where there is none or only a part of one."""
     path = FOLDER / name
     while _LIBC.umount2(os.fsencode(path), _MNT_DETACH) == 0:
         pass
     path.unlink(missing_ok=True)
+
+
+def _link(path: Path) -> Path | None:
+    with contextlib.suppress(OSError):
+        return path.readlink()
+    return None
+
+
+def exists(name: str) -> bool:
+    """Whether a namespace has that name."""
+    return (FOLDER / name).exists()
 
 
 def names(prefix: str) -> list[str]:

@@ -184,6 +184,17 @@ def read_owner(folder: Path) -> Owner | None:
         return None
 
 
+def is_hidden(folder: Path) -> bool:
+    """Whether a state folder is closed to this user, who then cannot tell whose it is."""
+    try:
+        (folder / _OWNER_FILE).stat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def claims() -> list[Claim]:
     """Every testbed on this machine, and what an earlier boot left below this user's state folder."""
     registered = {link.name: link.readlink() for link in _entries(REGISTRY) if link.is_symlink()}

@@ -67,7 +67,11 @@ def during(inventory: Inventory, interface: str, begun: Before | None) -> dict[s
     if emulator is None:
         return {}
     network = emulator.networks[interface]
-    facts: dict[str, Any] = {"kind": network.delay_element, "congestion_control": emulator.congestion_control}
+    facts: dict[str, Any] = {
+        "kind": network.delay_element,
+        "congestion_control": emulator.congestion_control,
+        "rootless": emulator.rootless,
+    }
     if begun is None:
         return facts
     if interface in begun.delayers:

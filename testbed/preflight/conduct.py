@@ -13,6 +13,7 @@ from testbed.deployment import CLOCK_PORT, SUPERLINK_PORT
 from testbed.errors import FedprobeError, RemoteError
 from testbed.every_host import on_every_host
 from testbed.inventory import Host, Inventory
+from testbed.inventory_words import MANAGEMENT
 from testbed.login import login_to
 from testbed.preflight.facts import HostFacts, Looked
 from testbed.shell import Shell
@@ -71,7 +72,11 @@ def _command(inventory: Inventory, host: Host, *, listening: bool) -> list[str]:
         command += ["--device", interface.device]
     if listening and host.role == "node":
         for network in host.interfaces:
+            if network in inventory.networks_by_route:
+                continue  # a trial makes that route, and until then the address leads by another network
             command += ["--dial", f"{network}={inventory.server_addresses[network]}:{SUPERLINK_PORT}"]
+        if not inventory.server.shared_networks:
+            command += ["--dial", f"{MANAGEMENT}={inventory.server.management.address}:{SUPERLINK_PORT}"]
         command += ["--clock", f"{inventory.server.management.address}:{CLOCK_PORT}"]
     return command
 

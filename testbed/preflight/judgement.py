@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from testbed.inventory import Host, Inventory
+from testbed.inventory_words import MANAGEMENT
 from testbed.preflight.facts import HostFacts, Looked
 
 WALL_OFF_NS = 50_000_000  # a campaign's times do not rest on wall clocks, but its logs, captures and TLS do
@@ -247,8 +248,10 @@ def _congestion(inventory: Inventory, host: Host, facts: HostFacts, known: Known
 def _reach(inventory: Inventory, host: Host, facts: HostFacts, _known: Known) -> Iterator[Finding]:
     """The SuperLink's port, on each network, by that network's device."""
     for network, dial in facts.dials.items():
-        interface = host.interfaces[network]  # type: ignore[index]
-        address = inventory.server_addresses[network]  # type: ignore[index]
+        if network == MANAGEMENT:
+            continue
+        interface = host.interfaces[network]
+        address = inventory.server_addresses[network]
         device = facts.devices.get(interface.device)
         if device is None or not device.up:
             continue  # that is the finding
@@ -276,6 +279,31 @@ def _reach(inventory: Inventory, host: Host, facts: HostFacts, _known: Known) ->
             )
 
 
+def _by_route(inventory: Inventory, host: Host, _facts: HostFacts, _known: Known) -> Iterator[Finding]:
+    """Networks on which the server's port cannot be tried before a trial has made the route to it."""
+    if host.name == inventory.server.name and (networks := inventory.networks_by_route):
+        yield Finding(
+            host=host.name,
+            severity="info",
+            fact=f"it has one address on {' and '.join(networks)}: each trial makes a host route on its nodes and "
+            "takes it back, and the port is not tried here",
+            next_step="Let the nodes' users run sudo without a password; each trial proves where its bytes went.",
+        )
+
+
+def _reached_by_management(inventory: Inventory, host: Host, _facts: HostFacts, known: Known) -> Iterator[Finding]:
+    if host.name != inventory.server.name:
+        return
+    dials = {name: facts.dials[MANAGEMENT] for name, facts in known.items() if MANAGEMENT in facts.dials}
+    if any(dial.problem is None for dial in dials.values()):
+        yield Finding(
+            host=host.name,
+            severity="info",
+            fact="the SuperLink's port is reached over the management network too",
+            next_step="Nothing: nodes dial the measured networks. To be sure, close the port there with a firewall.",
+        )
+
+
 def _modem(_inventory: Inventory, host: Host, facts: HostFacts, _known: Known) -> Iterator[Finding]:
     if facts.modem is None or "5g" not in host.interfaces or facts.modem.technologies == (MODERN,):
         return
@@ -296,6 +324,8 @@ RULES: Sequence[Rule] = (
     _power,
     _devices,
     _reach,
+    _by_route,
+    _reached_by_management,
     _congestion,
     _modem,
 )

@@ -62,7 +62,6 @@ def planned(batch: Batch, index: int, nodes: Sequence[str]) -> PlannedTrial:
         repetition=1,
         polling="fast",
         networks=dict(zip(nodes, batch.networks, strict=True)),
-        tls=batch.tls,
     )
 
 
@@ -76,9 +75,11 @@ def run(batches: Sequence[Batch], folder: RunFolder, inventory: Inventory | None
         for index, batch in enumerate(batches):
             progress.doing(f"building links for {batch.name}")
             with (
-                _testbed(batch, inventory, interrupts) as (there, profiles),
-                sessions_to(there, len(batch.networks)) as sessions,
+                _testbed(batch, inventory, interrupts) as (found, profiles),
+                sessions_to(found, len(batch.networks)) as sessions,
             ):
+                # whatever the inventory asks for, a cell says whether it is measured under TLS
+                there = found.model_copy(update={"security": "tls" if batch.tls else "none"})
                 if index == 0:
                     folder.write("manifest.json", manifest(there, profiles))
                 setting = Setting(

@@ -106,6 +106,8 @@ FIRES: dict[str, tuple[str, Change]] = {
         lambda trial: with_facts(trial, settings={"management_on": {"ethernet": ["pi10", "pi2"]}}),
     ),
     "shared_clock": ("info", lambda trial: with_facts(trial, settings={"clock": "shared"})),
+    "secured": ("info", lambda trial: with_facts(trial, settings={"security": "tls"})),
+    "rootless": ("info", lambda trial: with_facts(trial, emulator={"kind": "nfqueue", "rootless": True})),
     "pi_like": ("info", lambda trial: with_facts(trial, settings={"pi_like": {"cores": 0.4, "cgroup": "v1"}})),
     "background": (
         "info",
@@ -277,15 +279,22 @@ def test_information_has_its_numbers() -> None:
 
 
 def test_what_the_inventory_declares_is_said() -> None:
-    declared = {"clock": "shared", "management_on": {"5g": ["server", "pi2"], "ethernet": ["server"]}}
+    declared = {
+        "clock": "shared",
+        "security": "tls+supernode-auth",
+        "management_on": {"5g": ["server", "pi2"], "ethernet": ["server"]},
+    }
     trials = [with_facts(trial, settings=declared) for trial in made_run()]
     assert "3 trials" in found(trials, "shared_clock")[0].finding
     assert "chrony is not provisioned" in found(trials, "shared_clock")[0].finding
+    assert "3 trials" in found(trials, "secured")[0].finding
+    assert "proved a key" in found(trials, "secured")[0].finding
     ethernet, cellular = found(trials, "management_shared")
     assert "ethernet too, on 1 host (server)" in ethernet.finding
     assert "5g too, on 2 hosts (pi2 and server)" in cellular.finding
-    own = [with_facts(trial, settings={"clock": "own", "management_on": {}}) for trial in made_run()]
-    assert found(own, "shared_clock") == found(own, "management_shared") == []
+    nothing = {"clock": "own", "security": "none", "management_on": {}}
+    own = [with_facts(trial, settings=nothing) for trial in made_run()]
+    assert found(own, "shared_clock") == found(own, "management_shared") == found(own, "secured") == []
 
 
 def test_information_is_silent_where_there_is_none() -> None:

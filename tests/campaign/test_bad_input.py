@@ -51,6 +51,7 @@ def campaign(tmp_path: Path, text: str) -> str:
         (GOOD.replace('"fl_app"', '"nowhere"'), ["nowhere", "pyproject.toml"]),
         (GOOD + "\n[testbed]\nkind = 'inventory'\n", ["testbed.inventory"]),
         (GOOD + "\n[testbed]\nkind = 'inventory'\ninventory = 'lab.toml'\n", ["lab.toml"]),
+        (GOOD + "\n[collect]\nbaseline_s = 1\n", ["collect.baseline_s = 1", "greater than or equal to 2"]),
         ("rounds = = 1", ["not TOML"]),
     ],
 )
@@ -88,7 +89,7 @@ interfaces = { wifi = "198.51.100.11" }
         (LAB.replace("pi[1-3]", "server", 1), "wifi", ["'pi[1-3].lab': is a range of 3 beside 1 by name"]),
         (LAB.replace('"198.51.100.11"', '"198.51.100.1"'), "wifi", ["198.51.100.1 is used twice", "Give each"]),
         (LAB.replace("known_hosts =", "knwn_hosts ="), "wifi", ["knwn_hosts", "Did you mean known_hosts?"]),
-        ("name = ", "wifi", ["lab.toml", "not TOML", "line 1"]),
+        ("name = \n[server]", "wifi", ["lab.toml", "not TOML", "line 1"]),
     ],
 )
 def test_a_wrong_inventory_is_refused(

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from wire_writer import PORT, Wire, record
 
 from collectors.packets import WireTransfer, transfers_on_wire
-from collectors.segments import ACK, FIN, Packet
+from collectors.segments import ACK, FIN, RST, Packet
 
 REQUEST, RESPONSE, CONTINUE = b"POST /flwr HTTP/1.1", b"HTTP/1.1 200 OK", b"HTTP/1.1 100 Continue\r\n\r\n"
 HELLO, SPEC_AND_FINISHED = record(22, 512), record(20, 1) + record(23, 69)
@@ -263,6 +263,27 @@ def test_a_server_that_closes_first_says_so_before() -> None:
     wire.server_next += 1
     wire.close()
     assert sizes(wire.packets) == [(0, "uplink", 305), (0, "downlink", 105)]
+
+
+def test_a_server_that_says_so_first_may_get_a_reset_for_an_answer() -> None:
+    """Seen of httpx: five seconds after the last response, as long as uvicorn keeps an idle connection."""
+    wire = opened()
+    wire.say(record(23, 300))
+    wire.answer(record(23, 100))
+    wire.now_ns += 5_000_000_000
+    wire.answer(CLOSE_NOTIFY)
+    wire.client(wire.now_ns + 10, wire.client_next, flags=RST | ACK)
+    (response,) = [one for one in transfers(wire.packets) if one.direction == "downlink" and not one.tls_handshake]
+    assert response.payload_bytes == 105
+    assert response.payload_time_ns == 0
+
+
+def test_a_short_last_record_of_a_connection_that_nobody_closed_is_part_of_its_response() -> None:
+    wire = opened()
+    wire.say(record(23, 300))
+    wire.answer(record(23, 100))
+    wire.answer(record(23, 2 + 17))  # "ok"
+    assert sizes(wire.packets) == [(0, "uplink", 305), (0, "downlink", 105 + 24)]
 
 
 def test_a_request_that_crosses_the_close_of_its_server_has_no_response() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from instrument.records import Record
 from instrument.spool import SegmentFile, read_segment, spool_files
+from testbed.inventory import Security
 from testbed.loopback import Form, Loopback, RunConfig, RunStatus
 
 NODES = 2
@@ -61,10 +62,10 @@ def run_app(
     *,
     nodes: int = NODES,
     form: Form = "subprocess",
-    tls: bool = False,
+    security: Security = "none",
 ) -> Run:
     spool = folder / "spool"
-    with Loopback(nodes, folder, launcher(spool), variables, form=form, tls=tls) as deployment:
+    with Loopback(nodes, folder, launcher(spool), variables, form=form, security=security) as deployment:
         port = int(deployment.address.rpartition(":")[2])
         status = deployment.run(app, config, timeout_s=240)
     return Run(status=status, logs=folder / "logs", spool=spool, port=port, segments=segments_of(spool))

@@ -1,4 +1,4 @@
-"""Flower's other forms: apps that SuperExecs of their own start, TLS, and a simulation by Ray, without a network."""
+"""Flower's other forms: apps that SuperExecs of their own start, TLS with authentication, and Ray's simulation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from instrument.records import Fault, Hook, Model, Rpc, Serve, Span
 
 CONFIG = {"num-server-rounds": 1, "num-clients": NODES}
 EVERY_PHASE = PHASES.keys() - {"test", "validate", "evaluate_server"}
-FORMS = {"process": {"form": "process"}, "tls": {"tls": True}}
+FORMS = {"process": {"form": "process"}, "tls": {"security": "tls+supernode-auth"}}
 
 
 @pytest.fixture(scope="module")

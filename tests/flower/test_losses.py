@@ -17,6 +17,7 @@ from analysis.document import to_json
 from analysis.model import MessageTimes, TrialTimes
 from analysis.summary import summarise
 from analysis.trial import load_spool
+from instrument.probe import BEAT_S
 from testbed.foreign_app import write
 from testbed.loopback import Loopback
 
@@ -42,10 +43,11 @@ DISTURBANCE = {
 # killed ClientApp holds up for its lease
 UP_BYTES_PER_S = {NODE_KILLED: 3_000_000 / 9, REPLY_LOST: 3_000_000 / (1.5 * SESSION_S)}
 SENT_BEFORE_THE_KILL = 600_000
+TRAINED_S = 2 * BEAT_S  # what was recorded longer than a beat before the kill is kept
 TRAIN = f"""
     import os, signal, time
     if context.node_config["partition-id"] == {APP_KILLED}:
-        time.sleep(0.5)
+        time.sleep({TRAINED_S})
         os.kill(os.getpid(), signal.SIGKILL)
 """
 

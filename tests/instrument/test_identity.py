@@ -20,9 +20,7 @@ from instrument.identity import (
     run_queue_wait_ns,
     run_queue_wait_s,
     segment_header,
-    settings,
     versions,
-    without_secrets,
 )
 from instrument.records import decode, encode
 
@@ -49,45 +47,6 @@ def test_a_flower_process_is_known_by_its_command(role: str, command: list[str])
 )
 def test_other_processes_have_no_role(command: list[str]) -> None:
     assert role_of(command) is None
-
-
-@pytest.mark.parametrize("option", ["--token", "--auth-supernode-private-key", "--superexec-auth-secret-file"])
-def test_secrets_on_the_command_line_are_hidden(option: str) -> None:
-    assert without_secrets(["flwr-clientapp", option, "s3cret", "--insecure"]) == [
-        "flwr-clientapp",
-        option,
-        "...",
-        "--insecure",
-    ]
-    assert without_secrets(["flwr-clientapp", f"{option}=s3=cret"]) == ["flwr-clientapp", f"{option}=..."]
-
-
-def test_other_options_are_kept() -> None:
-    argv = ["flower-superlink", "--insecure", "--token-file", "path", "a=b"]
-    assert without_secrets(argv) == argv
-
-
-def test_settings_are_those_that_change_a_measurement_and_no_secret() -> None:
-    environment = {
-        "FLWR_TELEMETRY_ENABLED": "0",
-        "OMP_NUM_THREADS": "1",
-        "FEDPROBE_TRIAL": "t",
-        "HOME": "/home",
-        "AWS_SECRET_ACCESS_KEY": "s3cret",
-        "FLWR_GITHUB_CLIENT_SECRET": "s3cret",
-        "FLWR_MODEL_API_KEY": "s3cret",
-        "FLWR_DATABASE": "postgresql://user:s3cret@host/db",
-    }
-    kept = settings(environment)
-    assert "s3cret" not in str(kept)
-    assert kept == {
-        "FLWR_TELEMETRY_ENABLED": "0",
-        "OMP_NUM_THREADS": "1",
-        "FEDPROBE_TRIAL": "t",
-        "FLWR_GITHUB_CLIENT_SECRET": "...",
-        "FLWR_MODEL_API_KEY": "...",
-        "FLWR_DATABASE": "...",
-    }
 
 
 def test_the_host_is_named_by_the_variable_else_by_the_kernel() -> None:

@@ -16,8 +16,8 @@ INVENTORY = Inventory.model_validate(
     {
         "name": "lab",
         "kind": "real",
+        "clock": "own",
         "known_hosts": "known_hosts",
-        "key": "key",
         "hosts": [
             {
                 "name": name,
@@ -150,6 +150,27 @@ def test_what_weakens_a_measurement_is_found_alone(host: str, changes: dict[str,
 def test_what_only_has_to_be_known_leaves_it_fit(changes: dict[str, Any]) -> None:
     (found,) = findings("pi1", **changes)
     assert found.severity == "info"
+
+
+def test_a_server_with_one_address_is_told_of_once() -> None:
+    ethernet = INVENTORY.server.interfaces["ethernet"].address
+    interfaces = {
+        name: one.model_copy(update={"address": ethernet}) for name, one in INVENTORY.server.interfaces.items()
+    }
+    server = INVENTORY.server.model_copy(update={"interfaces": interfaces})
+    lab = INVENTORY.model_copy(update={"hosts": (server, *INVENTORY.nodes)})
+    made = facts("server")
+    made["devices"]["wwan0"]["addresses"] = made["devices"]["eth0"]["addresses"]
+    (found,) = judged(lab, [Looked(host="server", facts=HostFacts.model_validate(made))])
+    assert (found.severity, "one address on ethernet and 5g" in found.fact) == ("info", True)
+
+
+def test_a_port_that_management_reaches_too_is_told_of_the_server_once() -> None:
+    reached = {"device": "eth9", "seen_as": "192.0.2.9", "problem": None}
+    (found,) = findings("pi1", dials={**facts("pi1")["dials"], "management": reached})
+    assert (found.host, found.severity) == ("server", "info")
+    refused = {**reached, "seen_as": None, "problem": "Connection refused"}
+    assert findings("pi1", dials={**facts("pi1")["dials"], "management": refused}) == []
 
 
 def test_a_wall_clock_within_its_limit_is_no_finding() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from testbed import capabilities
-from testbed.errors import MissingCapabilityError
+from testbed.errors import MissingCapabilityError, NeedsRootError
 
 
 def test_missing_programs_are_named_with_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,9 +30,9 @@ def test_a_program_is_found_where_only_root_looks(tmp_path: Path, monkeypatch: p
     assert capabilities.find_program("no-such-thing") is None
 
 
-def test_without_root_the_error_tells_what_works(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_root_the_error_tells_how_to_be_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    with pytest.raises(MissingCapabilityError, match=r"needs root.*sudo.*Without it these work: `fedprobe instr"):
+    with pytest.raises(NeedsRootError, match=r"needs root.*sudo .* -m pytest"):
         capabilities.require_root("the emulated testbed")
 
 

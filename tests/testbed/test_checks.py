@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 import pytest
 
 from analysis.load import Records, SegmentRecords
 from instrument.records import SCHEMA_VERSION, Record, Rpc, Sample, Segment
 from testbed.checks import FLEET, Devices, all_checks
+from testbed.inventory import Security
 
 PAYLOAD = 1_000_000
 
 
-def segment(role: str, *records: Record) -> SegmentRecords:
+def segment(role: str, *records: Record, argv: Sequence[str] = ()) -> SegmentRecords:
     header = Segment(
         schema_version=SCHEMA_VERSION,
         host="pi1",
@@ -23,6 +24,7 @@ def segment(role: str, *records: Record) -> SegmentRecords:
         mono_ns=0,
         wall_ns=0,
         exec_mono_ns=0,
+        argv=list(argv),
     )
     return SegmentRecords(name=f"pi1-{role}-7", header=header, records=records, end=None)
 
@@ -74,3 +76,43 @@ def test_management_is_counted_and_held_against_nobody_where_it_is_declared(
     eth0: int, wlan0: int, shared: tuple[str, ...], passed: tuple[bool, bool]
 ) -> None:
     assert judged(eth0, wlan0, shared) == passed
+
+
+SUPERLINK = ["flower-superlink", "--ssl-certfile", "server.pem", "--enable-supernode-auth"]
+SUPERNODE = ["flower-supernode", "--root-certificates", "authority.pem", "--auth-supernode-private-key", "..."]
+
+
+@pytest.mark.parametrize(
+    ("security", "superlink", "supernode", "detail"),
+    [
+        ("tls", SUPERLINK, SUPERNODE, "TLS: 1 SuperLink, 1 SuperNodes"),
+        ("tls+supernode-auth", SUPERLINK, SUPERNODE, "TLS and SuperNode authentication: 1 SuperLink, 1 SuperNodes"),
+        ("tls", SUPERLINK, ["flower-supernode", "--insecure"], "flower-supernode on pi1 without TLS"),
+        ("tls", [*SUPERLINK, "--insecure"], SUPERNODE, "flower-superlink on pi1 without TLS"),
+        (
+            "tls+supernode-auth",
+            SUPERLINK[:3],
+            SUPERNODE,
+            "flower-superlink on pi1 without SuperNode authentication",
+        ),
+        (
+            "tls+supernode-auth",
+            SUPERLINK,
+            SUPERNODE[:3],
+            "flower-supernode on pi1 without SuperNode authentication",
+        ),
+    ],
+)
+def test_security_is_what_the_processes_were_told(
+    security: Security, superlink: list[str], supernode: list[str], detail: str
+) -> None:
+    told = [("flower-superlink", superlink), ("flower-supernode", supernode)]
+    segments = [segment(role, argv=argv) for role, argv in told]
+    checks = all_checks(Records(segments=segments), [], [], security=security)
+    (check,) = [one for one in checks if one.name == "security"]
+    assert check.detail == detail
+    assert check.passed is ("without" not in detail)
+
+
+def test_security_that_was_not_asked_for_is_not_checked() -> None:
+    assert "security" not in {check.name for check in all_checks(Records(segments=[]), [], [])}

@@ -178,7 +178,11 @@ def test_a_home_is_the_readers(monkeypatch: pytest.MonkeyPatch) -> None:
         ('"server.lab"', '"fl@server.lab"', ["server.management = 'fl@server.lab'", "user, port and prefix length"]),
         ('"198.51.100.30"', '"198.51.100.9"', ["198.51.100.9 is used twice", "pi09's on 5g", "other's on 5g"]),
         ('"198.51.100.30"', '"192.0.2.9"', ["192.0.2.9 is in two networks", "pi09's on ethernet", "other's on 5g"]),
-        ('"192.0.2.1"', '"198.51.100.1"', ["in two networks", "server's on ethernet and server's on 5g"]),
+        (
+            '5g = "198.51.100.8"',
+            '5g = "192.0.2.8"',
+            ["192.0.2.8 is in two networks", "pi08's on ethernet and pi08's on 5g", "(3 addresses"],
+        ),
         ('"server.lab"', '"2001:DB8::A"', ["2001:db8::a is used twice", "pi09's for management"]),
         ('"other.lab"', '"198.51.100.1"', ["198.51.100.1 is in two networks", "other's for management"]),
         ('5g = "wwan0"', '5g = "eth0"', ["ethernet and 5g are on one device, eth0, of pi08, pi09 and pi10"]),
@@ -193,6 +197,12 @@ def test_a_home_is_the_readers(monkeypatch: pytest.MonkeyPatch) -> None:
         ('name = "lab"', 'name = "lab"\nkind = "emulated"', ["no [emulator]", 'Write clock = "shared"']),
         ('name = "lab"', 'name = "lab"\nkind = "lab"', ["kind = 'lab' is not known. Expected one of"]),
         ('name = "lab"', 'name = "lab"\nclock = "share"', ["clock = 'share' is not known. Did you mean shared?"]),
+        ('name = "lab"', 'name = "lab"\nsecurity = "TLS"', ["security = 'TLS' is not known."]),
+        (
+            'key = "keys/pi"',
+            'key = "keys/pi"\nenvironment = { API_TOKEN = 271828 }',
+            ["defaults.environment.API_TOKEN: must be a valid string"],
+        ),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_named(old: str, new: str, expected: list[str]) -> None:
@@ -290,3 +300,47 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     text = (tmp_path / "again.toml").read_text()
     assert parse_inventory(text, tmp_path / "again.toml") == first
     assert text.count('user = "fl"') == 1
+
+
+ONE_ADDRESS = ('{ address = "192.0.2.1", device = "eno1" }\n5g = "198.51.100.1"', '"192.0.2.1"\n5g = "192.0.2.1"')
+
+
+def test_the_server_alone_may_have_one_address_on_several_networks() -> None:
+    lab = parsed(*ONE_ADDRESS)
+    assert lab.networks_by_route == ("ethernet", "5g")
+    assert parsed().networks_by_route == ()
+    with pytest.raises(InventoryError, match=r"192\.0\.2\.1 is in two networks"):
+        parse_inventory(LAB.replace(*ONE_ADDRESS).replace("198.51.100.30", "192.0.2.1"), Path("lab.toml"))
+
+
+def test_one_ipv6_address_on_several_networks_is_refused_for_want_of_a_way_to_pin_it() -> None:
+    said = refused(ONE_ADDRESS[0], ONE_ADDRESS[1].replace("192.0.2.1", "2001:db8::1"))
+    assert "2001:db8::1 is in two networks: it is server's on ethernet and server's on 5g" in said
+
+
+def test_gateways_are_of_a_network_or_of_one_node() -> None:
+    text = LAB.replace("[jump_hosts.gate]", '[defaults.gateways]\n5g = "198.51.100.254"\n\n[jump_hosts.gate]')
+    lab = parse_inventory(
+        text.replace('5g = "198.51.100.30"', '5g = { address = "198.51.100.30", gateway = "198.51.100.253" }'),
+        Path("lab.toml"),
+    )
+    assert [str(node.interfaces["5g"].gateway) for node in lab.nodes] == ["198.51.100.254"] * 3 + ["198.51.100.253"]
+    assert lab.server.interfaces["5g"].gateway is None
+    assert lab.nodes[0].interfaces["ethernet"].gateway is None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('5g = "198.51.100.1"', '5g = { address = "198.51.100.1", gateway = "198.51.100.2" }', "of nodes"),
+        ("[defaults.devices]", '[defaults.gateways]\n5g = "gate.lab"\n[defaults.devices]', "is no IP address"),
+        (
+            "[defaults.devices]",
+            '[defaults.gateways]\n5g = "2001:db8::1"\n[defaults.devices]',
+            "not of the IP version",
+        ),
+        ('"2001:db8::9"', '{ address = "2001:db8::9", gateway = "2001:db8::1" }', "unknown key nodes.pi[08-10]"),
+    ],
+)
+def test_gateways_that_lead_nowhere_are_named(old: str, new: str, expected: str) -> None:
+    assert expected in refused(old, new)

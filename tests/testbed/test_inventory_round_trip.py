@@ -55,6 +55,7 @@ def inventories(draw: st.DrawFn) -> Inventory:
                 network: Interface(
                     device=f"{draw(st.sampled_from(devices))} {network}",
                     address=ip_address(f"198.51.{networks.index(network)}.{number}"),
+                    gateway=None if is_server else draw(st.none() | st.just(ip_address("203.0.113.1"))),
                 )
                 for network in chosen
             },
@@ -68,6 +69,7 @@ def inventories(draw: st.DrawFn) -> Inventory:
         name=draw(TEXTS),
         kind="emulated" if emulated else "real",
         clock="shared" if emulated else draw(st.sampled_from(["own", "shared"])),
+        security=draw(st.sampled_from(["none", "tls", "tls+supernode-auth"])),
         known_hosts=draw(PATHS),
         controller=Controller(name=draw(LABELS), management=draw(st.sampled_from(["c.lab", None]))),
         hosts=tuple(host(number) for number in range(len(hosts))),

@@ -112,7 +112,7 @@ def test_what_no_command_line_can_hold_is_refused(shell: Shell) -> None:
 
 @pytest.mark.parametrize("name", ["-x", "a=b", "a b", "$(id)", "é"])
 def test_programs_of_any_name_run(shell: Shell, tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text('#!/bin/sh\necho "$1"\n')
+    (tmp_path / name).write_text('#!/bin/sh\nprintf "%s\\n" "$1"\n')
     (tmp_path / name).chmod(0o755)
     for env in ({"PATH": f"{tmp_path}:/usr/bin:/bin"}, {"PATH": f"{tmp_path}:/usr/bin:/bin", "B": "c"}):
         assert shell.check([name, "-n"], timeout_s=30, env=env).text == "-n\n"

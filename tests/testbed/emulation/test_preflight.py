@@ -9,10 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from testbed.emulation import lifecycle, ownership
-from testbed.inventory import Inventory, write_inventory
+from testbed.inventory import Inventory
+from testbed.inventory_file import write_inventory
 
 from .conftest import Hosts
 
@@ -44,6 +46,7 @@ def preflight(inventory: Inventory, folder: Path) -> tuple[int, list[dict[str, A
         check=False,
     )
     assert "Traceback" not in done.stderr, done.stderr
+    assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout)["findings"]
 
 
@@ -71,11 +74,6 @@ def test_ten_hosts_as_they_come_up_are_fit(lab: Hosts, tmp_path: Path) -> None:
 def test_a_clock_that_is_300_ms_off(lab: Hosts, tmp_path: Path) -> None:
     wrong = with_host(lab.inventory, "pi2", environment={"FEDPROBE_CLOCK": "wall_ms=300"})
     assert_unfit(wrong, tmp_path, "pi2", "wall clock", "ahead of the server's")
-
-
-def test_a_node_that_is_down(lab: Hosts, tmp_path: Path) -> None:
-    management = lab.inventory.host("pi3").management.model_copy(update={"address": "10.76.0.250"})
-    assert_unfit(with_host(lab.inventory, "pi3", management=management), tmp_path, "pi3", "10.76.0.250")
 
 
 def test_a_node_with_another_fedprobe(lab: Hosts, tmp_path: Path) -> None:
@@ -127,6 +125,19 @@ def test_a_route_that_leads_by_another_device(lab: Hosts, tmp_path: Path) -> Non
         assert_unfit(lab.inventory, tmp_path, "pi8", address, node.interfaces["ethernet"].device)
     finally:
         lab["pi8"].check(["ip", "route", "del", f"{address}/32"], timeout_s=20)
+
+
+def test_a_node_that_is_down(state: Path, tmp_path: Path) -> None:
+    """Its processes are killed, as if its plug were pulled; on a testbed of its own, since it does not come back."""
+    with lifecycle.emulated(2, seed=6) as inventory:
+        folder = Path(inventory.host("pi1").work_folder).parents[1]
+        of_host = [
+            one for one in psutil.process_iter(["cmdline"]) if f"{folder}/" in " ".join(one.info["cmdline"] or ())
+        ]
+        assert of_host
+        for process in of_host:
+            process.kill()
+        assert_unfit(inventory, tmp_path, "pi1", "cannot reach")
 
 
 def test_the_wireless_interface_down(state: Path, tmp_path: Path) -> None:
