@@ -43,6 +43,7 @@ NEEDED: Sequence[Needed] = (
     Needed("ip", "iproute2"),
     Needed("tcpdump", "tcpdump"),
     Needed("iperf3", "iperf3"),
+    Needed("ping", "iputils-ping"),
     Needed("ethtool", "ethtool"),
     Needed("iw", "iw", network="wifi"),
     Needed("mmcli", "modemmanager", network="5g"),

@@ -106,8 +106,17 @@ def test_packages_follow_from_the_networks_and_the_clock() -> None:
         (found,) = [action for change in plan(one) for action in change.actions if isinstance(action, InstallDebs)]
         return found.packages
 
-    assert packages(case()) == ("tcpdump", "iperf3", "ethtool", "iw", "modemmanager", "libqmi-utils", "chrony")
-    assert packages(case("server")) == ("tcpdump", "iperf3", "ethtool", "chrony")
+    assert packages(case()) == (
+        "tcpdump",
+        "iperf3",
+        "iputils-ping",
+        "ethtool",
+        "iw",
+        "modemmanager",
+        "libqmi-utils",
+        "chrony",
+    )
+    assert packages(case("server")) == ("tcpdump", "iperf3", "iputils-ping", "ethtool", "chrony")
     assert "chrony" not in packages(case(lab=inventory('clock = "shared"')))
 
 

@@ -322,7 +322,7 @@ echo "$*" >>/usr/local/bin/apt.log
 case "$*" in
 *--simulate*) echo "Inst ethtool-data (1.0 Debian:12 [all])"
     asked="$*"; for name in ${asked##* -- }; do echo "Inst $name (1.0 Debian:12 [arm64])"; done ;;
-*install*) for name in ethtool iw mmcli qmicli iperf3 tcpdump; do
+*install*) for name in ethtool iw mmcli qmicli iperf3 ping tcpdump; do
     printf '#!/bin/sh\\n' >/usr/local/bin/$name; chmod 755 /usr/local/bin/$name; done ;;
 esac
 END
