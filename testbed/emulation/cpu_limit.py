@@ -132,8 +132,8 @@ def remove(testbed_id: str) -> None:
 def remove_orphans(testbed_ids: Collection[str]) -> None:
     """Remove the groups of testbeds that are none of these: those of a removal by a fedprobe that knew no groups.
 
-    Groups with a process in them stay, and so do those of another user: they are of a testbed that is registered where
-    this process cannot see it.
+    Groups with a process in them stay, and so do those of another user: they are of a testbed that is registered
+    where this process cannot see it.
     """
     for folder in {*_V1_FOLDERS, *_V2_FOLDERS}:
         for parent in (_MOUNT / folder).glob(group_name("*")):
