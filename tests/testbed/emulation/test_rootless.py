@@ -48,7 +48,9 @@ def test_one_reason_is_told_with_its_remedy(switches: dict[str, str], reason: st
 def user(able: None) -> Iterator[OrdinaryUser]:
     with ordinary_user() as made:
         yield made
-        assert made.processes() == []
+        if left := made.processes():
+            made.fedprobe("testbed", "down")
+        assert left == []
 
 
 @pytest.fixture
@@ -89,8 +91,7 @@ def test_a_testbed_is_brought_up_shown_and_taken_down(able_user: OrdinaryUser) -
     status = able_user.fedprobe("testbed", "status")
     assert "held" in status.stdout, status.stderr
     preflight = able_user.fedprobe("preflight", inventory, "--json")
-    assert preflight.returncode in {0, 3}, preflight.stderr
-    assert not [one for one in json.loads(preflight.stdout)["findings"] if "reach" in one["fact"]]
+    assert preflight.returncode == 0, (preflight.stdout, preflight.stderr)
     down = able_user.fedprobe("testbed", "down")
     assert down.returncode == 0, down.stderr
     assert not inventory.exists()
