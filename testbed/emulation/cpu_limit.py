@@ -130,11 +130,17 @@ def remove(testbed_id: str) -> None:
 
 
 def remove_orphans(testbed_ids: Collection[str]) -> None:
-    """Remove the groups of testbeds that are none of these: those of a removal by a fedprobe that knew no groups."""
+    """Remove the groups of testbeds that are none of these: those of a removal by a fedprobe that knew no groups.
+
+    Groups with a process in them stay, and so do those of another user: they are of a testbed that is registered
+    where this process cannot see it.
+    """
     for folder in {*_V1_FOLDERS, *_V2_FOLDERS}:
         for parent in (_MOUNT / folder).glob(group_name("*")):
-            if (testbed_id := parent.name.removeprefix(group_name(""))) not in testbed_ids:
-                remove(testbed_id)
+            if parent.name.removeprefix(group_name("")) not in testbed_ids:
+                for group in [*(one for one in parent.iterdir() if one.is_dir()), parent]:
+                    with contextlib.suppress(OSError):
+                        group.rmdir()
 
 
 def _remove_group(group: Path) -> None:

@@ -93,7 +93,8 @@ def test_interval_contains_the_estimate(groups: list[list[float]]) -> None:
     assert made.interval is not None
     assert made.interval[0] <= made.mean <= made.interval[1]
     values = [value for group in groups for value in group]
-    assert min(values) <= made.mean <= max(values)
+    last_digit = 4 * math.ulp(max(values))  # a mean of means of equal values is rounded twice
+    assert min(values) - last_digit <= made.mean <= max(values) + last_digit
     assert min(values) <= made.median <= max(values)
 
 

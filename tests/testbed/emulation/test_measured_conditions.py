@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -67,6 +68,13 @@ def test_groups_of_a_testbed_that_is_not_registered_are_swept(state: Path) -> No
     controller = cpu_limit.require_controller()
     with lifecycle.emulated(1, networks=["ethernet"], conditions=Conditions(pi_cpu_cores=SHARE)) as inventory:
         orphan = cpu_limit.limit(controller, "nobodys", "pi1", SHARE)
+        sleeper = subprocess.Popen(cpu_limit.inside_group(orphan, ["sleep", "60"]))
+        while str(sleeper.pid) not in (orphan / "cgroup.procs").read_text().split():
+            sleep_s(0.01)
+        lifecycle.sweep()
+        assert orphan.is_dir(), "somebody may use it"
+        sleeper.kill()
+        sleeper.wait()
         lifecycle.sweep()
         assert not orphan.parent.exists()
         assert (controller.root / cpu_limit.group_name(inventory.name) / "pi1").is_dir()
