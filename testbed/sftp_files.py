@@ -73,9 +73,12 @@ class SftpFiles:
         return [RemoteFile(one.filename, one.st_size or 0, stat.S_ISDIR(one.st_mode or 0)) for one in found]
 
     def close(self) -> None:
-        """Close the channel."""
+        """Close the channel, of which a host that is lost cannot be told."""
+        from paramiko import SSHException
+
         if self._opened is not None:
-            self._opened.close()
+            with contextlib.suppress(OSError, EOFError, SSHException):
+                self._opened.close()
             self._opened = None
 
     def _client(self) -> SFTPClient:
