@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from statistics import median
 
 import pytest
 
@@ -20,7 +19,6 @@ from .conftest import Hosts
 
 pytestmark = pytest.mark.netns
 
-TCP_SHARE = 1448 / 1514  # payload of a full frame
 MBIT = 1_000_000
 
 
@@ -53,35 +51,6 @@ def test_routers_forward_only_within_their_network(hosts: Hosts) -> None:
     argv = ["-c", "import socket; socket.create_connection(('10.78.2.1', 22), 1, ('10.77.1.1', 0))"]
     with pytest.raises(RemoteError, match=r"unreachable|timed out"):
         hosts["pi1"].check([python, *argv], timeout_s=10)
-
-
-@pytest.mark.parametrize(
-    ("network", "least_ms", "median_at_most_ms"), [("ethernet", 0, 2), ("wifi", 3, 8), ("5g", 22, 29)]
-)
-def test_round_trips(hosts: Hosts, network: str, least_ms: float, median_at_most_ms: float) -> None:
-    server = hosts.inventory.server_addresses[network]
-    pid = hosts.start_traffic("server", "echo", "echo", server)
-    try:
-        found_ms = [ns / 1e6 for ns in hosts.traffic("pi1", "rtt", server, "41")]
-    finally:
-        hosts["server"].stop_group(pid, grace_s=0.5)
-    assert len(found_ms) >= 37
-    assert min(found_ms) >= least_ms
-    assert least_ms <= median(found_ms) <= median_at_most_ms
-
-
-def test_a_5g_uplink_alone_reaches_its_ceiling(hosts: Hosts) -> None:
-    samples = _transfer(hosts, "5g", ["pi1"], 4_000_000)
-    assert _rate(_only(samples), from_bytes=1_000_000) == pytest.approx(20 * MBIT * TCP_SHARE, rel=0.05)
-
-
-def test_a_5g_cell_is_shared_fairly(hosts: Hosts) -> None:
-    nodes = ["pi1", "pi2", "pi3"]
-    samples = _transfer(hosts, "5g", nodes, 3_000_000)
-    assert len(samples) == 3
-    rates = _rates_together(samples)
-    assert sum(rates) == pytest.approx(30 * MBIT * TCP_SHARE, rel=0.06)
-    assert max(rates) < 1.15 * min(rates)
 
 
 def test_wifi_is_half_duplex(hosts: Hosts) -> None:
@@ -168,10 +137,9 @@ def _only(samples: dict) -> list:
     return only
 
 
-def _rate(samples: list, *, from_bytes: int = 0) -> float:
-    """bit/s from an amount received to the end."""
-    part = [(ns, total) for ns, total in samples if total >= from_bytes]
-    (first_ns, first), (last_ns, last) = part[0], part[-1]
+def _rate(samples: list) -> float:
+    """bit/s from the first reading to the last."""
+    (first_ns, first), (last_ns, last) = samples[0], samples[-1]
     return (last - first) * 8e9 / (last_ns - first_ns)
 
 

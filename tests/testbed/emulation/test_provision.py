@@ -144,7 +144,10 @@ def test_the_talk_is_plain_lines_and_the_last_line_says_it_all(
     assert done.stderr.splitlines() == ["pi2: 0 changes"]
 
 
-@pytest.mark.parametrize("damage", ["file", "record", "configuration", "interpreter"])
+@pytest.mark.parametrize(
+    "damage",
+    ["file", "interpreter", *(pytest.param(one, marks=pytest.mark.long) for one in ("record", "configuration"))],
+)
 def test_a_half_installed_environment_is_repaired_on_its_host_alone(
     ready: Hosts, wheelhouse: Path, tmp_path: Path, damage: str
 ) -> None:
@@ -239,6 +242,7 @@ def test_a_wheel_for_the_wrong_architecture_is_one_message(ready: Hosts, wheelho
     assert f"Remove {stranger}" in outcome.errors["pi1"]
 
 
+@pytest.mark.long
 def test_a_wheel_that_belies_its_name_is_found_by_its_content(ready: Hosts, wheelhouse: Path, tmp_path: Path) -> None:
     copy, wheel = damaged_wheelhouse(wheelhouse, tmp_path)
     for_another_machine(wheel)
@@ -354,6 +358,7 @@ def test_a_host_that_disappears_in_the_middle_holds_up_no_other(
         assert provision(inventory, tmp_path, wheelhouse, "--only", "pi1", "--only", "server").changes == 0
 
 
+@pytest.mark.long
 def test_a_controller_that_is_killed_in_the_middle_leaves_what_a_second_run_mends(
     ready: Hosts, wheelhouse: Path, tmp_path: Path
 ) -> None:

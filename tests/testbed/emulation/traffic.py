@@ -16,38 +16,6 @@ _SO_TIMESTAMPNS = 35  # Source: asm-generic/socket.h
 _CHUNK = b"\0" * 65536
 
 
-def echo(address: str) -> None:
-    """Answer UDP datagrams for ever."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
-        bound.bind((address, PORT))
-        while True:
-            data, peer = bound.recvfrom(64)
-            bound.sendto(data, peer)
-
-
-def rtt(address: str, count: str) -> list[int]:
-    """Round trips in ns of datagrams that were answered within 1 s, after one that resolves addresses."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
-        _first_answer(bound, address)
-        found = []
-        for number in range(int(count)):
-            begin_ns = time.monotonic_ns()
-            bound.sendto(str(number).encode(), (address, PORT))
-            while select.select([bound], [], [], 1)[0]:
-                if bound.recv(64) == str(number).encode():
-                    found.append(time.monotonic_ns() - begin_ns)
-                    break
-    return found
-
-
-def _first_answer(bound: socket.socket, address: str) -> None:
-    for _ in range(100):
-        bound.sendto(b"first", (address, PORT))
-        if select.select([bound], [], [], 0.1)[0]:
-            return
-    raise TimeoutError(f"no echo from {address}")
-
-
 def sink(address: str, connections: str) -> dict[str, list[tuple[int, int]]]:
     """Receive from that many connections; per peer (ns, bytes so far) after each read."""
     found: dict[str, list[tuple[int, int]]] = {}
