@@ -60,8 +60,9 @@ def test_output_without_a_last_newline_and_none_at_all(shell: Shell) -> None:
 
 
 def test_every_exit_status_is_the_commands_own(shell: Shell) -> None:
-    found = [shell.run(["sh", "-c", f"exit {status}"], timeout_s=30).status for status in range(256)]
-    assert found == list(range(256))
+    statuses = [*range(4), 42, *range(123, 131), 137, 143, 254, 255]  # those of env, timeout, shells and signals
+    found = [shell.run(["sh", "-c", f"exit {status}"], timeout_s=30).status for status in statuses]
+    assert found == statuses
 
 
 @pytest.mark.parametrize("number", SIGNALS)

@@ -93,6 +93,7 @@ def alone(lab: Hosts) -> dict[str, BaselineLink]:
     return {network: link if is_close(link) else links(lab, network)[0] for network, link in found.items()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("network", ["wifi", "5g"])
 def test_rates_round_trips_and_mtu_are_those_of_the_profile(alone: dict[str, BaselineLink], network: str) -> None:
     link = alone[network]
@@ -111,6 +112,7 @@ def test_rates_round_trips_and_mtu_are_those_of_the_profile(alone: dict[str, Bas
     assert link.path_mtu == link.device_mtu == 1500
 
 
+@pytest.mark.long
 def test_a_full_link_is_slower_there_and_back(alone: dict[str, BaselineLink]) -> None:
     link = alone["5g"]
     assert link.latency_idle is not None
@@ -118,6 +120,7 @@ def test_a_full_link_is_slower_there_and_back(alone: dict[str, BaselineLink]) ->
     assert link.latency_up.median_s > 1.2 * link.latency_idle.median_s  # type: ignore[operator]
 
 
+@pytest.mark.long
 def test_what_it_moved_is_counted_on_its_interface_alone(alone: dict[str, BaselineLink]) -> None:
     link = alone["5g"]
     assert link.up is not None
@@ -179,6 +182,7 @@ def test_the_servers_port_in_use_is_every_links_problem(lab: Hosts) -> None:
     assert all("port 8000" in link.problems[0] and link.up is None for link in found)
 
 
+@pytest.mark.long
 def test_one_address_of_the_server_is_pinned_as_in_a_trial(lab: Hosts) -> None:
     """The last test here: the server keeps that address."""
     (link,) = links(lab, "5g", inventory=with_one_address(lab))

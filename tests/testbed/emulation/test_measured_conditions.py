@@ -31,6 +31,7 @@ needs_control_groups = pytest.mark.skipif(
 
 
 @needs_control_groups
+@pytest.mark.long
 def test_a_node_gets_its_share_of_a_core(state: Path) -> None:
     controller = cpu_limit.require_controller()
     conditions = Conditions(pi_cpu_cores=SHARE)
@@ -99,6 +100,7 @@ def traced(able: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inv
             yield inventory
 
 
+@pytest.mark.long
 def test_rates_follow_the_trace(traced: Inventory) -> None:
     following.restart_traces(traced)
     samples = uplink_bytes(traced, seconds=2 * STEP_S * len(UPLINK_MBIT))
@@ -115,6 +117,7 @@ def test_rates_follow_the_trace(traced: Inventory) -> None:
         assert (last - first) * 8e9 / (last_ns - first_ns) == pytest.approx(up, rel=0.06)
 
 
+@pytest.mark.long
 def test_each_rate_is_logged_when_its_time_has_come(traced: Inventory) -> None:
     clock = SystemClock()
     asked_ns = clock.mono_ns()
@@ -128,6 +131,7 @@ def test_each_rate_is_logged_when_its_time_has_come(traced: Inventory) -> None:
     assert all(int(row[0]) - asked_ns >= float(row[1]) * 1e9 for row in rows)
 
 
+@pytest.mark.long
 def test_the_background_sender_sends_what_was_asked_and_the_link_passes_what_it_can(traced: Inventory) -> None:
     before = sending.counts(traced)
     sleep_s(2 * STEP_S * len(UPLINK_MBIT))
@@ -151,6 +155,7 @@ def test_a_dead_follower_is_noticed(state: Path, tmp_path: Path) -> None:
             following.applied_rates(inventory)
 
 
+@pytest.mark.long
 def test_networks_of_a_sweep_stand_side_by_side(state: Path) -> None:
     names = ["5g", "5g-20mhz", "5g-uplink-43"]
     profiles = chosen_profiles("paper-5g-sweep", state)

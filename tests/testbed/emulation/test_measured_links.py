@@ -54,10 +54,10 @@ def cell(able: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts
 
 
 RATES = [
-    ("ethernet", "uplink", 0.06),
-    ("ethernet", "downlink", 0.06),
-    ("wifi", "uplink", 0.02),
-    ("wifi", "downlink", 0.02),
+    pytest.param("ethernet", "uplink", 0.06, marks=pytest.mark.long),
+    pytest.param("ethernet", "downlink", 0.06, marks=pytest.mark.long),
+    pytest.param("wifi", "uplink", 0.02, marks=pytest.mark.long),
+    pytest.param("wifi", "downlink", 0.02, marks=pytest.mark.long),
     ("5g", "uplink", 0.02),
     ("5g", "downlink", 0.02),
 ]
@@ -109,7 +109,7 @@ def test_round_trips_have_the_profiles_delay_and_jitter(cell: Hosts, network: st
         assert pstdev(found_ms) == pytest.approx(deviation_ms, rel=0.3)
 
 
-@pytest.mark.parametrize(("network", "sent"), [("wifi", 20_000), ("5g", 30_000)])
+@pytest.mark.parametrize(("network", "sent"), [("wifi", 20_000), pytest.param("5g", 30_000, marks=pytest.mark.long)])
 def test_so_many_packets_are_lost_as_the_profile_says(cell: Hosts, network: str, sent: int) -> None:
     from scipy.stats import binom
 

@@ -85,11 +85,13 @@ def test_a_node_with_another_fedprobe(lab: Hosts, tmp_path: Path) -> None:
 
 
 def test_a_full_disk(lab: Hosts, tmp_path: Path) -> None:
-    folder = lab.inventory.host("pi5").work_folder
+    folder = f"{lab.inventory.host('pi5').work_folder}/full"
+    lab["pi5"].check(["mkdir", folder], timeout_s=20)
     lab["pi5"].check(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], timeout_s=20)
     try:
         lab["pi5"].run(["dd", "if=/dev/zero", f"of={folder}/filler", "bs=64k"], timeout_s=20)
-        assert_unfit(lab.inventory, tmp_path, "pi5", folder, "0 MB are free")
+        full = with_host(lab.inventory, "pi5", work_folder=folder)
+        assert_unfit(full, tmp_path, "pi5", folder, "0 MB are free")
     finally:
         lab["pi5"].check(["umount", folder], timeout_s=20)
 
