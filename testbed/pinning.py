@@ -10,7 +10,7 @@ there is nothing to do here. Second, where it has one address on several network
 What has another of the node's addresses, such as the SSH session that does all this, goes its way as before. The main
 table is not touched, so taking these back leaves what was there. Root is needed on the node.
 
-    with Pins(sessions, pins_of(inventory, {node: network})) as pins:
+    with Pins(sessions, pins_of(inventory, [(node, network)])) as pins:
         pins.apply()
         ...
         problems = pins.undo()
