@@ -32,6 +32,7 @@ def test_the_wheel_holds_five_packages_and_no_test(wheel: Path) -> None:
         assert needed in names
 
 
+@pytest.mark.long
 def test_an_installed_wheel_runs_a_campaign(wheel: Path, tmp_path: Path) -> None:
     venv = tmp_path / "elsewhere"
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)

@@ -130,6 +130,7 @@ def test_what_it_moved_is_counted_on_its_interface_alone(alone: dict[str, Baseli
     assert all(size is not None and size < 1000 for size in moved.values()), moved
 
 
+@pytest.mark.long
 def test_a_narrow_path_is_found_behind_a_wide_device(lab: Hosts) -> None:
     inventory = lab.inventory
     assert inventory.emulator is not None

@@ -275,6 +275,7 @@ def for_another_machine(wheel: Path) -> None:
         archive.writestr(record, "".join([*lines, f"{record},,\n"]))
 
 
+@pytest.mark.long
 def test_a_real_host_gets_its_packages_files_and_limits_and_gives_them_back(
     ready: Hosts, wheelhouse: Path, tmp_path: Path
 ) -> None:
