@@ -84,10 +84,11 @@ def test_a_missing_tcpdump_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
         Tcpdump(CapturePlan(device="lo", port=1, file=tmp_path / "x"), CLOCK)
 
 
-def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_refused_before_any_program_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
-    if shutil.which("tcpdump") is None:
-        pytest.skip("tcpdump is not installed")
+    monkeypatch.setattr(shutil, "which", lambda *_args, **_options: str(tmp_path / "never started"))
     with pytest.raises(CaptureError, match=r"cannot write .*--capture-dir"):
         Tcpdump(CapturePlan(device="lo", port=1, file=tmp_path / "file" / "x"), CLOCK)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,20 @@ def able() -> None:
         require_emulation()
     except MissingCapabilityError as error:
         pytest.skip(str(error))
+
+
+@contextmanager
+def standing(folder: Path, nodes: int, *, seed: int, networks: Sequence[str] | None = None) -> Iterator[Hosts]:
+    """A testbed for the tests of one module, which find it by `folder`, its state; reached by its inventory alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(ownership.STATE_VARIABLE, str(folder))
+        inventory = lifecycle.up(nodes, networks=networks, seed=seed)
+        found = Hosts(inventory)
+        try:
+            yield found
+        finally:
+            found.close()
+            lifecycle.down(inventory.name)
 
 
 @pytest.fixture(scope="session")

@@ -13,14 +13,14 @@ from testbed.baseline.conduct import Site, measured
 from testbed.baseline.document import BaselineLink
 from testbed.baseline.plan import Plan
 from testbed.capabilities import missing_programs
-from testbed.emulation import lifecycle, namespaces, ownership, programs
+from testbed.emulation import namespaces, programs
 from testbed.emulation.addresses import NETWORKS, topology
 from testbed.emulation.profiles import load_profiles
 from testbed.interrupts import Interrupts
 from testbed.inventory import Inventory
 from testbed.progress import RunProgress
 
-from .conftest import Hosts
+from .conftest import Hosts, standing
 from .one_address import with_one_address
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
@@ -36,15 +36,8 @@ def lab(able: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]
     """Two Pis, whose networks these tests narrow and number anew."""
     if missing := missing_programs(["iperf3", "ping"]):
         pytest.skip(f"no {missing[0].name} on this machine: make setup")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(ownership.STATE_VARIABLE, str(tmp_path_factory.mktemp("state")))
-        made = lifecycle.up(2, networks=("wifi", "5g"), seed=9)
-        found = Hosts(made)
-        try:
-            yield found
-        finally:
-            found.close()
-            lifecycle.down(made.name)
+    with standing(tmp_path_factory.mktemp("state"), 2, networks=("wifi", "5g"), seed=9) as found:
+        yield found
 
 
 def links(hosts: Hosts, *networks: str, nodes: int = 1, inventory: Inventory | None = None) -> list[BaselineLink]:

@@ -12,11 +12,11 @@ from typing import Any
 import psutil
 import pytest
 
-from testbed.emulation import lifecycle, ownership
+from testbed.emulation import lifecycle
 from testbed.inventory import Inventory
 from testbed.inventory_file import write_inventory
 
-from .conftest import Hosts
+from .conftest import Hosts, standing
 
 pytestmark = pytest.mark.netns
 
@@ -24,15 +24,8 @@ pytestmark = pytest.mark.netns
 @pytest.fixture(scope="module")
 def lab(able: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     """Ten Pis, reached through their inventory alone."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(ownership.STATE_VARIABLE, str(tmp_path_factory.mktemp("state")))
-        inventory = lifecycle.up(10, seed=5)
-        found = Hosts(inventory)
-        try:
-            yield found
-        finally:
-            found.close()
-            lifecycle.down(inventory.name)
+    with standing(tmp_path_factory.mktemp("state"), 10, seed=5) as found:
+        yield found
 
 
 def preflight(inventory: Inventory, folder: Path) -> tuple[int, list[dict[str, Any]]]:

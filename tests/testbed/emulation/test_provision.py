@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from instrument.clock import SystemClock, sleep_s
-from testbed.emulation import lifecycle, ownership
+from testbed.emulation import lifecycle
 from testbed.inventory import Inventory
 from testbed.inventory_file import write_inventory
 from testbed.local_shell import local_shell
@@ -30,7 +30,7 @@ from testbed.provision.wheelhouse import Wheelhouse
 from tests import tiers
 from tests.provision.made import inventory
 
-from .conftest import Hosts
+from .conftest import Hosts, standing
 from .provisioning import OFFLINE, command, end_host, provision, with_host
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(600)]
@@ -54,15 +54,8 @@ def wheelhouse(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def lab(able: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
     """A server and two Pis, reached through their inventory alone."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(ownership.STATE_VARIABLE, str(tmp_path_factory.mktemp("state")))
-        inventory = lifecycle.up(2, seed=9)
-        found = Hosts(inventory)
-        try:
-            yield found
-        finally:
-            found.close()
-            lifecycle.down(inventory.name)
+    with standing(tmp_path_factory.mktemp("state"), 2, seed=9) as found:
+        yield found
 
 
 @pytest.fixture
