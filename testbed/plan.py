@@ -14,10 +14,11 @@ from testbed.campaign import Campaign
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedTrial:
-    """One trial to be run; `repetition` counts from 1."""
+    """One trial to be run, under its own `campaign`; `repetition` counts from 1."""
 
     index: int
     name: str
+    campaign: Campaign
     interface: str
     repetition: int
     polling: Polling = "stock"
@@ -41,6 +42,7 @@ def plan_of(campaign: Campaign) -> list[PlannedTrial]:
                 PlannedTrial(
                     index=index,
                     name=f"{index:03d}-{cell}-r{repetition}",
+                    campaign=campaign,
                     interface=interface,
                     repetition=repetition,
                     polling=polling,
@@ -51,4 +53,5 @@ def plan_of(campaign: Campaign) -> list[PlannedTrial]:
 
 def plan_document(campaign: Campaign, planned: list[PlannedTrial]) -> dict[str, Any]:
     """What is written to plan.json."""
-    return {"campaign": campaign.name, "seed": campaign.seed, "trials": [asdict(trial) for trial in planned]}
+    trials = [{key: value for key, value in asdict(trial).items() if key != "campaign"} for trial in planned]
+    return {"campaign": campaign.name, "seed": campaign.seed, "trials": trials}

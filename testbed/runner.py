@@ -49,6 +49,15 @@ class Prepared:
     inventory: Inventory | None
     conditions: Conditions = NONE
 
+    @property
+    def rounds(self) -> int:
+        """Rounds of all trials together."""
+        return sum(planned.campaign.rounds for planned in self.trials)
+
+    def rounds_before(self, trial: PlannedTrial) -> int:
+        """Rounds of the trials that are planned before one."""
+        return sum(planned.campaign.rounds for planned in self.trials if planned.index < trial.index)
+
 
 def prepare(campaign_file: Path) -> Prepared:
     """Read and check everything a campaign names. Raises FedprobeError."""
@@ -90,14 +99,12 @@ def run(prepared: Prepared, folder: RunFolder) -> int:
     folder.write("plan.json", plan_document(prepared.campaign, prepared.trials))
     if (selftest := newest()) is not None:
         folder.write(SELFTEST_FILE, selftest)
-    total = prepared.campaign.rounds * len(prepared.trials)
-    with Interrupts() as interrupts, RunProgress(total) as progress, ExitStack() as stack:
+    with Interrupts() as interrupts, RunProgress(prepared.rounds) as progress, ExitStack() as stack:
         progress.doing("building the testbed")
         inventory = stack.enter_context(_testbed(prepared, interrupts))
         folder.write("manifest.json", manifest(inventory, prepared.profiles))
         sessions = stack.enter_context(sessions_to(inventory, prepared.campaign.clients))
         setting = Setting(
-            campaign=prepared.campaign,
             app=prepared.app,
             inventory=inventory,
             profiles=prepared.profiles,
@@ -106,14 +113,16 @@ def run(prepared: Prepared, folder: RunFolder) -> int:
             progress=progress,
         )
         if prepared.campaign.collect.baseline:
-            _measure_links(setting, folder)
-        codes = {_one(setting, planned, folder) for planned in prepared.trials}
+            _measure_links(setting, prepared.campaign, folder)
+        codes = set()
+        for planned in prepared.trials:
+            codes.add(_one(setting, planned, folder, rounds_before=prepared.rounds_before(planned)))
         progress.doing("taking the testbed down")
     return next((code for code in (FAILED, EXIT_UNFIT) if code in codes), EXIT_GOOD)
 
 
-def _measure_links(setting: Setting, folder: RunFolder) -> None:
-    campaign, inventory = setting.campaign, setting.inventory
+def _measure_links(setting: Setting, campaign: Campaign, folder: RunFolder) -> None:
+    inventory = setting.inventory
     plan = Plan(load_s=campaign.collect.baseline_s)
     site = Site(
         inventory=inventory,
@@ -133,13 +142,13 @@ def _measure_links(setting: Setting, folder: RunFolder) -> None:
             setting.progress.say(f"link baseline: {problem}")
 
 
-def _one(setting: Setting, planned: PlannedTrial, folder: RunFolder) -> int:
+def _one(setting: Setting, planned: PlannedTrial, folder: RunFolder, *, rounds_before: int) -> int:
     """One trial; the exit code that it asks for."""
     trial = folder.trial(planned.name)
     trial.enter("planned", **asked(setting, planned))
     folder.check_space()
-    conduct(setting, planned, trial, rounds_before=planned.index * setting.campaign.rounds)
-    setting.progress.rounds_done((planned.index + 1) * setting.campaign.rounds)
+    conduct(setting, planned, trial, rounds_before=rounds_before)
+    setting.progress.rounds_done(rounds_before + planned.campaign.rounds)
     outcome, reason = trial.facts["outcome"], trial.facts["reason"]
     setting.progress.say(f"{planned.name}: {outcome}" + (f": {reason}" if reason else ""))
     if outcome == "ok":

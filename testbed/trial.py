@@ -37,7 +37,6 @@ RATES_FILE = "rates.csv"
 class Setting:
     """What all trials of a run share."""
 
-    campaign: Campaign
     app: Path
     inventory: Inventory
     profiles: Profiles | None
@@ -67,7 +66,7 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
 
     Raises Interrupted, after the same taking down and keeping, where the user ended it.
     """
-    campaign, inventory = setting.campaign, setting.inventory
+    campaign, inventory = planned.campaign, setting.inventory
     nodes = inventory.nodes[: campaign.clients]
     deployment = Deployment(
         inventory=inventory,
@@ -101,7 +100,7 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
 
 def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
     """What trial.json says before anything is started."""
-    campaign = setting.campaign
+    campaign = planned.campaign
     varies = trial_facts.follows_trace(setting.inventory, planned.interface)
     one_rate = setting.profiles and not planned.networks and not varies
     link = setting.profiles.links[planned.interface] if setting.profiles and one_rate else None
@@ -122,17 +121,16 @@ def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
             "networks": dict(planned.networks),
             "security": setting.inventory.security,
             "clock": setting.inventory.clock,
-            "management_on": _management_on(setting),
+            "management_on": _management_on(setting.inventory, campaign.clients),
             "fast_waits_s": FAST_WAIT_S if planned.polling == "fast" else None,
             **trial_facts.declared(setting.inventory, planned.interface),
         },
     }
 
 
-def _management_on(setting: Setting) -> dict[str, list[str]]:
+def _management_on(inventory: Inventory, clients: int) -> dict[str, list[str]]:
     """The measured networks that management uses too, with the hosts of the trial on which it does."""
-    inventory = setting.inventory
-    taking_part = [inventory.server, *inventory.nodes[: setting.campaign.clients]]
+    taking_part = [inventory.server, *inventory.nodes[:clients]]
     found: dict[str, list[str]] = {}
     for host in taking_part:
         for network in host.shared_networks:
@@ -164,7 +162,7 @@ def _measure(setting: Setting, deployment: Deployment, folder: TrialFolder, done
     deployment.start_collectors()
     follower.wait_registered(len(deployment.nodes))
     setting.progress.doing(
-        f"{deployment.trial}: running {setting.campaign.rounds} rounds over {deployment.interface}"
+        f"{deployment.trial}: running {deployment.campaign.rounds} rounds over {deployment.interface}"
     )
     folder.enter("running")
     run_id = deployment.submit(setting.app)
@@ -226,7 +224,7 @@ def _keep(setting: Setting, deployment: Deployment, folder: TrialFolder, watch: 
             records, _devices(deployment), _dialled(deployment), security=setting.inventory.security
         )
         facts = {
-            "settings": {**folder.facts["settings"], **_conditions(setting, records)},
+            "settings": {**folder.facts["settings"], **_conditions(setting, deployment.campaign, records)},
             "checks": checks.as_documents([*found, *checks.path_checks(ways, payloads)]),
             "paths": paths.as_documents(ways),
         }
@@ -259,9 +257,9 @@ def _dialled(deployment: Deployment) -> list[str]:
     return [str(node.interfaces[deployment.network(node)].address) for node in deployment.nodes]
 
 
-def _conditions(setting: Setting, records: load.Records) -> dict[str, Any]:
+def _conditions(setting: Setting, campaign: Campaign, records: load.Records) -> dict[str, Any]:
     """Conditions as the processes themselves recorded them: priorities that were set, the server's processors."""
-    asked_for = setting.campaign.priorities
+    asked_for = campaign.priorities
     flower = [segment.header for segment in records.segments if segment.header.role in ROLES]
     kept = all(header.nice == asked_for[header.role] for header in flower if header.role in asked_for)
     nice: dict[str, Sequence[int]] = {

@@ -58,6 +58,7 @@ def planned(batch: Batch, index: int, nodes: Sequence[str]) -> PlannedTrial:
     return PlannedTrial(
         index=index,
         name=f"{index:03d}-{batch.name}",
+        campaign=campaign_of(batch),
         interface=batch.networks[0],
         repetition=1,
         polling="fast",
@@ -83,7 +84,6 @@ def run(batches: Sequence[Batch], folder: RunFolder, inventory: Inventory | None
                 if index == 0:
                     folder.write("manifest.json", manifest(there, profiles))
                 setting = Setting(
-                    campaign=campaign_of(batch),
                     app=_app(),
                     inventory=there,
                     profiles=profiles,

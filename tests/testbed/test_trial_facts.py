@@ -36,7 +36,6 @@ interfaces = { wifi = "198.51.100.11" }
 def test_a_clock_and_a_shared_management_network_reach_the_report(tmp_path: Path) -> None:
     campaign = Campaign.model_validate({"name": "c", "rounds": 1, "clients": 2, "factors": {"interface": ["wifi"]}})
     setting = Setting(
-        campaign=campaign,
         app=app_folder(campaign, Path("c.toml")),
         inventory=parse_inventory(LAB, Path("/lab.toml")),
         profiles=None,
