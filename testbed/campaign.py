@@ -96,10 +96,20 @@ class Collect(_Strict):
 
 
 class Limits(_Strict):
-    """How long a part of a trial may take before the trial is given up, in seconds."""
+    """How long a part of a trial may take before the trial is given up, in seconds, and how often it is repeated.
 
+    `trial_s` is for all of a trial until its processes are stopped; None: its parts' limits are enough. `prepare_s`
+    is for making the hosts ready, `start_s` for the start of Flower, `keep_s` for verifying and for storing.
+    `repeats`: how often a trial that turned out invalid is run again; interrupted ones do not count.
+    """
+
+    trial_s: Annotated[float, Field(gt=0)] | None = None
+    prepare_s: Annotated[float, Field(gt=0)] = 60.0
     start_s: Annotated[float, Field(gt=0)] = 60.0
     round_s: Annotated[float, Field(gt=0)] = 180.0
+    fetch_s: Annotated[float, Field(gt=0)] = 1800.0
+    keep_s: Annotated[float, Field(gt=0)] = 120.0
+    repeats: Annotated[int, Field(ge=0, le=100)] = 1
 
 
 class Campaign(_Strict):

@@ -23,6 +23,8 @@ from testbed.errors import FedprobeError
 from testbed.every_host import on_every_host
 from testbed.inventory import Host, Inventory, NetworkName
 from testbed.shell import Shell
+from testbed.trial_scripts import END_MARKED, NEW_FOLDERS
+from testbed.validity import Reason
 
 SUPERLINK_PORT = 8000
 RUNTIME_PORT = 9094  # each host has its own loopback
@@ -31,11 +33,17 @@ CONNECTION = "trial"
 POLL_S = 0.1
 GRACE_S = 4.0  # a SuperNode unregisters in 1.1 s, a SuperLink shuts down in 0.6 s
 COMMAND_S = 30.0
+TRIAL_MARK, COLLECTORS_MARK, RUN_MARK = "FEDPROBE_TRIAL", "FEDPROBE_COLLECTS", "FEDPROBE_RUN"
+"""In the environments of a trial's processes: by them a later controller finds what an earlier one left."""
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 class TrialError(FedprobeError):
-    """A trial could not be carried through; the campaign goes on without it."""
+    """A trial could not be carried through; the campaign goes on without it. `reason` is one of the closed list."""
+
+    def __init__(self, detail: str, *, reason: Reason = "run failed") -> None:
+        super().__init__(detail)
+        self.reason: Reason = reason
 
 
 @dataclass(slots=True)
@@ -56,7 +64,10 @@ class Started:
 
 @dataclass(slots=True)
 class Deployment:
-    """The processes of one trial. `nodes` are the SuperNodes' hosts in partition order."""
+    """The processes of one trial. `nodes` are the SuperNodes' hosts in partition order.
+
+    `trial` is what the hosts know it by, and `run` the run that it belongs to: both mark its processes.
+    """
 
     inventory: Inventory
     sessions: Mapping[str, Shell]
@@ -64,6 +75,7 @@ class Deployment:
     trial: str
     interface: str
     nodes: Sequence[Host]
+    run: str = ""
     polling: Polling = "stock"
     networks: Mapping[str, str] = field(default_factory=dict)  # of nodes that are on another one than the trial's
     started: list[Started] = field(default_factory=list)
@@ -95,11 +107,18 @@ class Deployment:
 
     def prepare(self) -> None:
         """Make the trial's folders on every host; what an earlier run left under the trial's name is moved aside."""
-        for host in self.hosts:
-            folders = [self.folder(host, name) for name in ("spool", "logs", "flwr-home")]
-            self._checked(host, ["sh", "-c", _NEW_FOLDERS, "prepare", self.folder(host), *folders])
+        on_every_host(self.hosts, self._make_folders).required()
         self.credentials.put()
         self._write_connection()
+
+    def _make_folders(self, host: Host) -> None:
+        folders = [self.folder(host, name) for name in ("spool", "logs", "flwr-home")]
+        self._checked(host, ["sh", "-c", NEW_FOLDERS, "prepare", self.folder(host), *folders])
+
+    def put_app(self, app: Path) -> None:
+        """Copy the app to the server host."""
+        server = self.inventory.server
+        self.sessions[server.name].put_folder(app, self.folder(server, "app"))
 
     def start_collectors(self) -> None:
         """Start the collectors, the server's first: it answers the nodes' clock exchanges."""
@@ -119,10 +138,19 @@ class Deployment:
 
     def start_superlink(self) -> None:
         """Start the SuperLink; returns when it listens."""
+        self.begin_superlink()
+        self.wait_superlink()
+
+    def begin_superlink(self) -> None:
+        """Start the SuperLink, which listens some seconds later."""
         command = ["flower-superlink", *self.credentials.superlink_options()]
         command += ["--disable-runtime-dependency-installation"]
         server = self.inventory.server
         self._instrumented("superlink", server, [*command, "--host", "0.0.0.0", "--port", str(SUPERLINK_PORT)])  # noqa: S104
+
+    def wait_superlink(self) -> None:
+        """Return when the SuperLink listens."""
+        server = self.inventory.server
         self._wait_port(server, SUPERLINK_PORT, self._find("superlink", server))
 
     def register_supernodes(self) -> None:
@@ -134,7 +162,7 @@ class Deployment:
             document = _json_of(self._flwr(["supernode", "register", key, CONNECTION, "--format", "json"]))
             if not document.get("success"):
                 reason = document.get("error-message") or "no reason given"
-                raise TrialError(f"the SuperLink does not register {node.name}: {reason}")
+                raise TrialError(f"the SuperLink does not register {node.name}: {reason}", reason="not started")
             self.registered[node.name] = str(document["node-id"])
 
     def start_supernodes(self) -> None:
@@ -145,11 +173,9 @@ class Deployment:
             command += ["--superlink", self.address(node), "--port", str(RUNTIME_PORT)]
             self._instrumented("supernode", node, [*command, "--node-config", config])
 
-    def submit(self, app: Path) -> str:
-        """Copy the app to the server host and run it there. Returns Flower's run id."""
+    def submit(self) -> str:
+        """Run the app that was put on the server host. Returns Flower's run id."""
         server = self.inventory.server
-        shell = self.sessions[server.name]
-        shell.put_folder(app, self.folder(server, "app"))
         settings = [word for key, value in self.campaign.run_config().items() for word in _run_config(key, value)]
         answer = self._flwr(["run", self.folder(server, "app"), CONNECTION, "--format", "json", *settings])
         document = _json_of(answer)
@@ -168,7 +194,8 @@ class Deployment:
         """Raises TrialError where a process has ended that must not have."""
         for process in self.started:
             if not process.shell.alive(process.pid):
-                raise TrialError(f"{process.name} ended by itself. {self._last_words(process)}")
+                lost: Reason = "node lost" if process.kind == "supernode" else "run failed"
+                raise TrialError(f"{process.name} ended by itself. {self._last_words(process)}", reason=lost)
 
     def stop(self) -> None:
         """End every process, SuperNodes first, collectors last, and remove the keys; goes on where that fails."""
@@ -179,6 +206,12 @@ class Deployment:
         for where in ("node", "server"):
             self._stop_kind("collectors", where)
         self.started = []
+
+    def stop_unattended(self) -> None:
+        """End what a controller that was killed left of this trial, in the order of `stop`."""
+        on_every_host(self.hosts, self._end_leftovers)
+        on_every_host(self.hosts, self._remove_credentials)
+        on_every_host([*self.nodes, self.inventory.server], lambda host: self._end_marked(host, COLLECTORS_MARK))
 
     def _stop_kind(self, kind: str, role: str | None = None) -> None:
         """End the processes of a kind, all hosts at once."""
@@ -193,8 +226,11 @@ class Deployment:
 
     def _end_leftovers(self, host: Host) -> None:
         """End what carries this trial's mark in its environment: Flower detaches processes into other sessions."""
+        self._end_marked(host, TRIAL_MARK)
+
+    def _end_marked(self, host: Host, mark: str) -> None:
         try:
-            self.sessions[host.name].run(["sh", "-c", _END_MARKED, "end", self.trial], timeout_s=30)
+            self.sessions[host.name].run(["sh", "-c", END_MARKED, "end", f"{mark}={self.trial}"], timeout_s=30)
         except FedprobeError as error:
             self.not_ended.append(f"leftovers on {host.name}: {error}")
 
@@ -214,7 +250,8 @@ class Deployment:
             **polling.variables(self.polling),
             "PATH": f"{bin_folder}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "FLWR_HOME": self.folder(host, "flwr-home", kind),
-            "FEDPROBE_TRIAL": self.trial,
+            TRIAL_MARK: self.trial,
+            RUN_MARK: self.run,
             "FEDPROBE_HOST": host.name,
             "FEDPROBE_NICE": ",".join(f"{role}={value}" for role, value in self.campaign.priorities.items()),
         }
@@ -229,7 +266,8 @@ class Deployment:
             captured = [f"{device}:{SUPERLINK_PORT}" for device in self._devices(host)]
             command += ["--capture", *captured, "--capture-dir", self.folder(host, "pcap")]
             self._checked(host, ["mkdir", "-p", self.folder(host, "pcap")])
-        self._start("collectors", host, command, {"FEDPROBE_HOST": host.name})
+        marks = {COLLECTORS_MARK: self.trial, RUN_MARK: self.run}
+        self._start("collectors", host, command, {**marks, "FEDPROBE_HOST": host.name})
         if wait:
             self._wait_ready(host)
 
@@ -264,11 +302,14 @@ class Deployment:
         deadline_ns = clock.mono_ns() + int(self.campaign.limits.start_s * 1e9)
         while not ready():
             if not process.shell.alive(process.pid):
-                raise TrialError(f"{process.name} ended at its start. {self._last_words(process)}")
+                raise TrialError(
+                    f"{process.name} ended at its start. {self._last_words(process)}", reason="not started"
+                )
             if clock.mono_ns() > deadline_ns:
                 raise TrialError(
                     f"{process.name} is not {what} after {self.campaign.limits.start_s:g} s. "
-                    f"{self._last_words(process)}"
+                    f"{self._last_words(process)}",
+                    reason="not started",
                 )
             sleep_s(POLL_S)
 
@@ -299,33 +340,6 @@ class Deployment:
 
     def _checked(self, host: Host, command: Sequence[str]) -> None:
         self.sessions[host.name].check(command, timeout_s=COMMAND_S)
-
-
-# $1 is the trial's folder. Records of an earlier run in it would be taken for this one's, and may be all of them.
-_NEW_FOLDERS = """
-[ ! -e "$1" ] || mv -- "$1" "$1.$(date -u +%Y%m%dT%H%M%SZ)" || exit
-shift
-mkdir -p -- "$@"
-"""
-
-# $1 is the trial. TERM first: a process that ends in order completes its records.
-_END_MARKED = """
-marked() {
-    for process in /proc/[0-9]*; do
-        tr '\\0' '\\n' <"$process/environ" 2>/dev/null | grep -qx "FEDPROBE_TRIAL=$1" && echo "${process#/proc/}"
-    done
-}
-found=$(marked "$1")
-[ -z "$found" ] && exit 0
-kill -TERM $found 2>/dev/null
-polls=0
-while [ -n "$(marked "$1")" ]; do
-    [ "$polls" -ge 30 ] && { kill -KILL $(marked "$1") 2>/dev/null; break; }
-    polls=$((polls + 1))
-    sleep 0.1
-done
-exit 0
-"""
 
 
 def _run_config(key: str, value: bool | float | str) -> list[str]:

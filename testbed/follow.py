@@ -3,52 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from instrument.clock import SystemClock, sleep_s
-from instrument.records import End, Record, Reply, Score, Serve, Span
+from instrument.records import Serve
 from testbed.deployment import Deployment, TrialError
+from testbed.run_state import NODE_UNAVAILABLE, RunState
 from testbed.spool_tail import SpoolTail
+from testbed.validity import Reason
 
 POLL_S = 0.5
 LIVENESS_NS = 5_000_000_000
 CLOCKS_NS = 30_000_000_000  # between two exchanges of clocks: each is a login session on every node
 
-Said = Callable[[str], None]
-
-
-@dataclass(slots=True)
-class RunState:
-    """What the ServerApp's records have told so far."""
-
-    round: int = 0
-    accuracy: float | None = None
-    strategy_ended: bool = False
-    strategy_error: str | None = None
-    process_ended: bool = False
-    errors: list[Reply] = field(default_factory=list)
-
-    def take(self, record: Record) -> None:
-        """Learn from one record."""
-        match record:
-            case Span(name="aggregate", message_type="train", round=number) if number:
-                self.round = number
-            case Span(name="strategy", error=error):
-                self.strategy_ended, self.strategy_error = True, error
-            case Score(source="server", metrics=metrics):
-                self.accuracy = metrics.get("accuracy", self.accuracy)
-            case Reply(error_code=code) if code is not None:
-                self.errors.append(record)
-            case End():
-                self.process_ended = True
-
 
 class Follower:
-    """Waits for the events of one trial. Raises TrialError where they do not come."""
+    """Waits for the events of one trial. Raises TrialError where they do not come, which says what was waited for."""
 
     def __init__(self, deployment: Deployment, on_round: Callable[[RunState], None]) -> None:
         self._deployment = deployment
         self._on_round = on_round
+        self._state = RunState()
         self._clock = SystemClock()
         self._checked_ns = self._exchanged_ns = self._clock.mono_ns()
         server = deployment.inventory.server
@@ -71,12 +45,13 @@ class Follower:
         if not self._until(all_registered, limit_s):
             raise TrialError(
                 f"{registered} of {nodes} SuperNodes registered within {limit_s:g} s. "
-                "See their logs in the trial's folder."
+                "See their logs in the trial's folder.",
+                reason="not started",
             )
 
     def wait_finished(self) -> RunState:
         """Return when the ServerApp's process has ended."""
-        state, limit_s = RunState(), self._deployment.campaign.limits.round_s
+        state, limit_s = self._state, self._deployment.campaign.limits.round_s
         while not state.process_ended:
             before = state.round
 
@@ -88,7 +63,9 @@ class Follower:
 
             if not self._until(moved_on, limit_s):
                 raise TrialError(
-                    f"round {state.round + 1} did not end within {limit_s:g} s (limits.round_s of the campaign file)"
+                    f"round {state.round + 1} did not end within {limit_s:g} s (limits.round_s of the campaign "
+                    f"file): {self.waits_for()}",
+                    reason="time limit",
                 )
             self._on_round(state)
             self._exchange_clocks(state)
@@ -96,12 +73,29 @@ class Follower:
             raise TrialError(f"the ServerApp's strategy raised {state.strategy_error}")
         return state
 
+    def waits_for(self) -> str:
+        """Which wait it is, while the run goes on."""
+        return self._state.waits_for(len(self._deployment.nodes))
+
     def _exchange_clocks(self, state: RunState) -> None:
         """After a round, where the last exchange is some time ago."""
         now_ns = self._clock.mono_ns()
         if now_ns - self._exchanged_ns >= CLOCKS_NS and not state.process_ended:
             self._deployment.exchange_clocks()
             self._exchanged_ns = now_ns
+
+    def _check_server_app(self) -> None:
+        """Raises TrialError where it was killed: it then writes no record of its end, and Flower may not say so."""
+        header, server = self._state.server_app, self._deployment.inventory.server
+        if header is None or self._deployment.sessions[server.name].alive(header.pid):
+            return
+        for record in self._server_app.new_records():
+            self._state.take(record)
+        if not self._state.process_ended:
+            raise TrialError(
+                f"the ServerApp (process {header.pid} on {server.name}) ended without its last records: it was "
+                "killed. See that host's journal for the kernel's out-of-memory messages."
+            )
 
     def _until(self, reached: Callable[[], bool], limit_s: float) -> bool:
         deadline_ns = self._clock.mono_ns() + int(limit_s * 1e9)
@@ -111,6 +105,7 @@ class Follower:
                 return False
             if now_ns - self._checked_ns > LIVENESS_NS:
                 self._deployment.check_alive()
+                self._check_server_app()
                 self._checked_ns = now_ns
             sleep_s(POLL_S)
         return True
@@ -121,7 +116,10 @@ def _refuse_errors(state: RunState, deployment: Deployment) -> None:
     if not state.errors:
         return
     reasons = sorted({reply.error_reason or f"code {reply.error_code}" for reply in state.errors})
+    lost = any(reply.error_code == NODE_UNAVAILABLE for reply in state.errors)
+    reason: Reason = "node lost" if lost else "run failed"
     raise TrialError(
         f"{len(state.errors)} of {len(deployment.nodes)} clients answered round {state.round + 1} with an error: "
-        f"{'; '.join(reasons)[:300]}. The ClientApps' logs are in the trial's folder, logs/*/supernode.log."
+        f"{'; '.join(reasons)[:300]}. The ClientApps' logs are in the trial's folder, logs/*/supernode.log.",
+        reason=reason,
     )

@@ -15,8 +15,8 @@ from testbed.emulation.profiles import Profiles
 from testbed.inventory import Inventory
 
 
-def manifest(inventory: Inventory, profiles: Profiles | None) -> dict[str, Any]:
-    """Facts of the machine and the testbed that the results depend on."""
+def manifest(inventory: Inventory | None, profiles: Profiles | None) -> dict[str, Any]:
+    """Facts of the machine and the testbed that the results depend on; None: the testbed is still to be built."""
     return {
         "created": datetime.now(tz=UTC).isoformat(timespec="seconds"),
         "fedprobe": revision(),
@@ -28,13 +28,13 @@ def manifest(inventory: Inventory, profiles: Profiles | None) -> dict[str, Any]:
             "cpus": os.cpu_count(),
             "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         },
-        "inventory": _described(inventory),
+        "inventory": described(inventory) if inventory else None,
         "profiles": profiles.text if profiles else None,
     }
 
 
-def _described(inventory: Inventory) -> dict[str, Any]:
-    """The inventory, without what its variables hold: a proxy's password, a service's token."""
+def described(inventory: Inventory) -> dict[str, Any]:
+    """An inventory, without what its variables hold: a proxy's password, a service's token."""
     document = inventory.model_dump(mode="json")
     for host in document["hosts"]:
         host["environment"] = recorded_variables(host["environment"])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from types import MappingProxyType
+from typing import Any
 
 from testbed.deployment import Deployment
 from testbed.every_host import on_every_host
 from testbed.inventory import Host, Inventory, NetworkName
 from testbed.path_reading import look
-from testbed.paths import Look, NodePath
+from testbed.paths import Look, NodePath, look_of
 
 
 class PathWatch:
@@ -19,6 +21,24 @@ class PathWatch:
         self._deployment = deployment
         self._before: Mapping[str, Look] = {}
         self._after: Mapping[str, Look] = {}
+
+    @classmethod
+    def of_document(cls, deployment: Deployment, document: Mapping[str, Any]) -> PathWatch:
+        """The looks that `as_document` told."""
+        watch = cls(deployment)
+        watch._before = {node: look_of(two["before"]) for node, two in document.items() if two["before"]}
+        watch._after = {node: look_of(two["after"]) for node, two in document.items() if two["after"]}
+        return watch
+
+    def as_document(self) -> dict[str, Any]:
+        """The looks by node, for trial.json: what is left to do of a trial can then be done by another process."""
+        return {
+            node.name: {
+                "before": asdict(self._before[node.name]) if node.name in self._before else None,
+                "after": asdict(self._after[node.name]) if node.name in self._after else None,
+            }
+            for node in self._deployment.nodes
+        }
 
     def look_before(self) -> None:
         """Before anything of the trial is started. Raises FedprobeError where a node does not answer."""

@@ -52,6 +52,12 @@ class Look:
     counters: Mapping[str, Counters]
 
 
+def look_of(document: Mapping[str, Any]) -> Look:
+    """The inverse of `dataclasses.asdict` of a look."""
+    counters = {network: Counters(**one) for network, one in document["counters"].items()}
+    return Look(route=Route(**document["route"]), counters=counters)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payload:
     """Bytes of bodies between a node and the SuperLink that were answered, as the probes counted them."""

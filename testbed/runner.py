@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import getpass
+import os
+import socket
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from analysis.baseline import FILE as BASELINE_FILE
 from analysis.selftest_cited import FILE as SELFTEST_FILE
 from analysis.verdicts import EXIT_GOOD, EXIT_UNFIT
+from testbed import premises
 from testbed.baseline.conduct import Site, measured
 from testbed.baseline.document import BaselineLink, document
 from testbed.baseline.plan import Plan
@@ -20,29 +25,38 @@ from testbed.capabilities import require_emulation, require_programs
 from testbed.emulation import lifecycle
 from testbed.emulation.conditions import NONE, Conditions
 from testbed.emulation.profiles import Profiles
-from testbed.errors import FedprobeError
-from testbed.every_host import on_every_host
+from testbed.errors import FedprobeError, UsageError
 from testbed.interrupts import Interrupts
-from testbed.inventory import Host, Inventory
-from testbed.login import login_to
-from testbed.manifest import manifest
+from testbed.inventory import Inventory
+from testbed.manifest import described, manifest
 from testbed.plan import PlannedTrial, plan_document, plan_of
 from testbed.progress import RunProgress
-from testbed.run_folder import RunFolder
+from testbed.resume import finish_half_done
+from testbed.run_folder import CAMPAIGN, LOCK, MANIFEST, PLAN, RunFolder
+from testbed.run_lock import held, lock_of_inventory
 from testbed.selftest.results import newest
-from testbed.shell import Shell
-from testbed.ssh import connect
-from testbed.trial import Setting, asked, conduct
+from testbed.setting import Setting
+from testbed.standing import Standing, testbed_key
+from testbed.trial import conduct
+from testbed.trial_document import asked
 
 FAILED = FedprobeError.exit_code
 
 
+class ChangedError(UsageError):
+    """What a run stands on has changed since it began."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A campaign that has been checked: nothing is started yet."""
+    """A campaign that has been checked: nothing is started yet.
+
+    `file` is where it was written, beside which what it names lies; `text` is what it says.
+    """
 
     campaign: Campaign
     file: Path
+    text: str
     app: Path
     trials: list[PlannedTrial]
     profiles: Profiles | None
@@ -59,13 +73,18 @@ class Prepared:
         return sum(planned.campaign.rounds for planned in self.trials if planned.index < trial.index)
 
 
-def prepare(campaign_file: Path) -> Prepared:
-    """Read and check everything a campaign names. Raises FedprobeError."""
-    campaign = read_campaign(campaign_file)
+def prepare(campaign_file: Path, copy: Path | None = None) -> Prepared:
+    """Read and check everything a campaign names. Raises FedprobeError.
+
+    `copy` is read in place of a file that is gone; what it names still lies beside that.
+    """
+    source = copy or campaign_file
+    campaign = read_campaign(source)
     inventory = inventory_of(campaign, campaign_file)
     return Prepared(
         campaign=campaign,
         file=campaign_file,
+        text=source.read_text(encoding="utf-8"),
         app=app_folder(campaign, campaign_file),
         trials=plan_of(campaign),
         profiles=profiles_of(campaign, campaign_file) if inventory is None else None,
@@ -90,35 +109,145 @@ def check_machine(prepared: Prepared) -> None:
             require_programs(["iperf3", "ping"], "the link baseline (collect.baseline)")
 
 
-def run(prepared: Prepared, folder: RunFolder) -> int:
-    """Carry out the plan. Interrupted is raised after all is taken down.
+@contextmanager
+def alone_on_testbed(prepared: Prepared) -> Iterator[None]:
+    """No other run of this user uses the inventory's hosts meanwhile. Raises InUseError."""
+    if prepared.inventory is None:  # an emulated testbed is built for this run alone
+        yield
+        return
+    name = prepared.inventory.name
+    with held(lock_of_inventory(name, os.environ), f"testbed {name}"):
+        yield
 
-    Returns 0 where every trial is ok, 1 where one failed, 3 where all ran whole and one is invalid: measured, but not
-    on the network that it was to be measured on.
-    """
-    folder.write("plan.json", plan_document(prepared.campaign, prepared.trials))
+
+@contextmanager
+def alone_in_folder(folder: RunFolder) -> Iterator[None]:
+    """No other process works at the run meanwhile. Raises InUseError."""
+    with held(folder.path / LOCK, f"run folder {folder.path}"):
+        yield
+
+
+def begin(prepared: Prepared, folder: RunFolder) -> None:
+    """Write down what is to be done and what it stands on, before anything is."""
+    standing_on = {"campaign_file": str(prepared.file.resolve()), "premises": premises_now(prepared)}
+    folder.write(MANIFEST, {**manifest(prepared.inventory, prepared.profiles), **standing_on})
+    folder.write(PLAN, plan_document(prepared.campaign, prepared.trials))
     if (selftest := newest()) is not None:
         folder.write(SELFTEST_FILE, selftest)
-    with Interrupts() as interrupts, RunProgress(prepared.rounds) as progress, ExitStack() as stack:
-        progress.doing("building the testbed")
-        inventory = stack.enter_context(_testbed(prepared, interrupts))
-        folder.write("manifest.json", manifest(inventory, prepared.profiles))
-        sessions = stack.enter_context(sessions_to(inventory, prepared.campaign.clients))
-        setting = Setting(
+
+
+def premises_now(prepared: Prepared) -> dict[str, object]:
+    """What the run stands on, as of now."""
+    if prepared.inventory is not None:
+        testbeds = [premises.of_inventory(prepared.inventory)]
+    else:
+        asked_for = {testbed_key(planned): planned.campaign for planned in prepared.trials}
+        testbeds = [
+            premises.emulated(
+                profiles_of(campaign, prepared.file), conditions_of(campaign, prepared.file), campaign.clients
+            )
+            for campaign in asked_for.values()
+        ]
+    names = [planned.name for planned in prepared.trials]
+    return premises.premises(prepared.text, prepared.app, names, testbeds)
+
+
+def run(prepared: Prepared, folder: RunFolder) -> int:
+    """Carry out what is missing of the plan, in its order. Interrupted is raised after all is taken down.
+
+    Returns 0 where every trial is ok, 1 where one failed, 3 where all ran whole and one is invalid: measured, but not
+    under the conditions that it was to be measured under.
+    """
+    with Interrupts() as interrupts, RunProgress(prepared.rounds) as progress:
+        standing = Standing(
+            campaign_file=prepared.file,
             app=prepared.app,
-            inventory=inventory,
-            profiles=prepared.profiles,
-            sessions=sessions,
+            trials=prepared.trials,
+            inventory=prepared.inventory,
+            folder=folder,
+            mark=f"{getpass.getuser()}@{socket.gethostname()}:{folder.path}",
             interrupts=interrupts,
             progress=progress,
         )
-        if prepared.campaign.collect.baseline:
-            _measure_links(setting, prepared.campaign, folder)
-        codes = set()
-        for planned in prepared.trials:
-            codes.add(_one(setting, planned, folder, rounds_before=prepared.rounds_before(planned)))
-        progress.doing("taking the testbed down")
+        finish_half_done(standing, prepared.trials)
+        with standing:
+            codes = {_settle(standing, prepared, planned, folder) for planned in prepared.trials}
     return next((code for code in (FAILED, EXIT_UNFIT) if code in codes), EXIT_GOOD)
+
+
+def reopen(path: Path, *, accepted: bool) -> tuple[Prepared, RunFolder]:
+    """The run in a folder, to be carried on with `run`.
+
+    Raises RunFolderError where it is none, and ChangedError, with the differences, where what it stands on has
+    changed and that is not `accepted`; what is accepted is recorded in manifest.json.
+    """
+    folder = RunFolder.existing(path)
+    manifest_then = folder.read(MANIFEST)
+    file = Path(manifest_then["campaign_file"])
+    prepared = prepare(file, None if file.exists() else folder.path / CAMPAIGN)
+    now = premises_now(prepared)
+    if changed := premises.changes(manifest_then["premises"], now):
+        if not accepted:
+            raise ChangedError(premises.refusal(path, changed))
+        folder.accept(changed, campaign=prepared.text, premises=now)
+        folder.write(PLAN, plan_document(prepared.campaign, prepared.trials))
+    return prepared, folder
+
+
+def _settle(standing: Standing, prepared: Prepared, planned: PlannedTrial, folder: RunFolder) -> int:
+    """Run a trial until it is valid or has been repeated often enough; the exit code that it asks for."""
+    before = prepared.rounds_before(planned)
+    while missing(folder, planned):
+        setting = standing.setting(planned)
+        _note_testbed(setting, prepared.campaign, folder)
+        if folder.trial(planned.name).ended:
+            folder.set_aside(planned.name)
+        trial = folder.trial(planned.name)
+        attempts = folder.attempts(planned.name)
+        number = attempts[-1].attempt + 1 if attempts else 1
+        trial.enter("planned", attempt=number, **asked(setting, planned))
+        folder.check_space()
+        conduct(setting, planned, trial, rounds_before=before)
+        setting.progress.say(ending(planned.name, trial.facts))
+    standing.progress.rounds_done(before + planned.campaign.rounds)
+    facts = folder.trial(planned.name).facts
+    if facts["outcome"] == "ok":
+        return EXIT_GOOD
+    return EXIT_UNFIT if facts["ran_whole"] else FAILED
+
+
+def missing(folder: RunFolder, planned: PlannedTrial) -> bool:
+    """Whether a trial is still to be run: it never ended, or is invalid and may be repeated."""
+    trial = folder.trial(planned.name)
+    if not trial.ended or trial.valid:
+        return not trial.ended
+    spoiled = [one for one in [*folder.attempts(planned.name), trial] if not one.interrupted]
+    return trial.interrupted or len(spoiled) <= planned.campaign.limits.repeats
+
+
+def ending(name: str, facts: Mapping[str, Any]) -> str:
+    """How a trial ended, and what conducting it cost beside its rounds."""
+    reason = f": {facts['reason']}" if facts["reason"] else ""
+    words = f"{name}: {facts['outcome']}{reason}"
+    if "conducting_s" not in facts:
+        return words
+    wall, rounds, rest = (facts[name] for name in ("wall_s", "rounds_s", "conducting_s"))
+    return f"{words} ({wall:.1f} s, its rounds {rounds:.1f} s: conducting {rest:.1f} s)"
+
+
+def _note_testbed(setting: Setting, campaign: Campaign, folder: RunFolder) -> None:
+    """When the first testbed stands: its description into the manifest; its links measured where that is asked."""
+    document = folder.read(MANIFEST)
+    if document["inventory"] is None:
+        folder.write(MANIFEST, {**document, "inventory": described(setting.inventory)})
+    if campaign.collect.baseline and not _links_measured(campaign, folder):
+        _measure_links(setting, campaign, folder)
+
+
+def _links_measured(campaign: Campaign, folder: RunFolder) -> bool:
+    if not (folder.path / BASELINE_FILE).exists():
+        return False
+    return len(folder.read(BASELINE_FILE)["links"]) >= campaign.clients * len(campaign.factors.interface)
 
 
 def _measure_links(setting: Setting, campaign: Campaign, folder: RunFolder) -> None:
@@ -140,58 +269,3 @@ def _measure_links(setting: Setting, campaign: Campaign, folder: RunFolder) -> N
     for link in links:
         for problem in link.problems:
             setting.progress.say(f"link baseline: {problem}")
-
-
-def _one(setting: Setting, planned: PlannedTrial, folder: RunFolder, *, rounds_before: int) -> int:
-    """One trial; the exit code that it asks for."""
-    trial = folder.trial(planned.name)
-    trial.enter("planned", **asked(setting, planned))
-    folder.check_space()
-    conduct(setting, planned, trial, rounds_before=rounds_before)
-    setting.progress.rounds_done(rounds_before + planned.campaign.rounds)
-    outcome, reason = trial.facts["outcome"], trial.facts["reason"]
-    setting.progress.say(f"{planned.name}: {outcome}" + (f": {reason}" if reason else ""))
-    if outcome == "ok":
-        return EXIT_GOOD
-    return EXIT_UNFIT if trial.facts["ran_whole"] else FAILED
-
-
-@contextmanager
-def _testbed(prepared: Prepared, interrupts: Interrupts) -> Iterator[Inventory]:
-    if prepared.inventory is not None:
-        yield prepared.inventory
-        return
-    campaign = prepared.campaign
-    inventory = lifecycle.up(
-        campaign.clients,
-        networks=campaign.factors.interface,
-        profiles=prepared.profiles,
-        held=False,
-        seed=campaign.seed,
-        conditions=prepared.conditions,
-    )
-    try:
-        yield inventory
-    finally:
-        with interrupts.shield():
-            lifecycle.down(inventory.name)
-
-
-@contextmanager
-def sessions_to(inventory: Inventory, clients: int) -> Iterator[Mapping[str, Shell]]:
-    """Shells on the server and the first nodes, by host name, for the length of a `with` block.
-
-    Raises HostsFailedError, with a line for each host that could not be logged in to.
-    """
-    opened: list[Shell] = []
-
-    def open_one(host: Host) -> Shell:
-        shell = connect(login_to(inventory, host))
-        opened.append(shell)
-        return shell
-
-    try:
-        yield on_every_host([inventory.server, *inventory.nodes[:clients]], open_one).required()
-    finally:
-        for shell in opened:
-            shell.close()

@@ -1,272 +1,189 @@
-"""One trial, from the first process to the checked records: each state is on the disk before it is entered."""
+"""One trial, from the first process to the checked records: each state is on the disk before it is entered.
+
+    planned → preparing → checking → starting → registering → running
+            → stopping → fetching → verifying → storing → done
+
+Whatever ends the first of these goes on with stopping. Each has a deadline (`testbed.states`), apart from stopping:
+its commands have limits of their own, and all of them must be tried.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from analysis import load, store
-from instrument.identity import ROLES
-from instrument.polling import FAST_WAIT_S
-from instrument.spool import SpoolError
-from testbed import checks, paths
-from testbed.campaign import Campaign
+from instrument.clock import SystemClock
+from testbed import quick_look
+from testbed.deadline import DeadlineError, deadline
 from testbed.deployment import Deployment, TrialError
 from testbed.emulation import trial_facts
-from testbed.emulation.profiles import LinkProfile, Profiles
-from testbed.errors import FedprobeError
-from testbed.fetch import fetch
+from testbed.errors import FedprobeError, RemoteTimeoutError, UnreachableError
 from testbed.follow import Follower
-from testbed.interrupts import Interrupted, Interrupts
-from testbed.inventory import Inventory
+from testbed.interrupts import Interrupted
+from testbed.keeping import keep
 from testbed.path_watch import PathWatch
 from testbed.pinning import Pins, pins_of
 from testbed.plan import PlannedTrial
-from testbed.progress import RunProgress
 from testbed.run_folder import TrialFolder
-from testbed.shell import Shell
+from testbed.setting import Setting
+from testbed.states import State, limit_s
+from testbed.trial_document import asked
+from testbed.validity import Invalid, as_documents
 
-INTERRUPTED = "interrupted by the user"
 RATES_FILE = "rates.csv"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """What all trials of a run share."""
-
-    app: Path
-    inventory: Inventory
-    profiles: Profiles | None
-    sessions: Mapping[str, Shell]
-    interrupts: Interrupts
-    progress: RunProgress
-
-
-@dataclass(slots=True, kw_only=True)
-class _Around:
-    """What is looked at before a trial and after it, and what is undone then."""
-
-    watch: PathWatch
-    pins: Pins
-    begun: trial_facts.Before | None = None
-
-    def begin(self, inventory: Inventory) -> None:
-        self.begun = trial_facts.before(inventory)
-        self.pins.apply()
-        self.watch.look_before()
-
-
 def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rounds_before: int) -> None:
-    """Run one trial and keep what it measured, whole or marked invalid with its reason.
+    """Run one trial and keep what it measured, whole or marked invalid with its reasons.
 
     `rounds_before` is how many rounds of the campaign were before it, for the progress.
 
     Raises Interrupted, after the same taking down and keeping, where the user ended it.
     """
-    campaign, inventory = planned.campaign, setting.inventory
-    nodes = inventory.nodes[: campaign.clients]
-    deployment = Deployment(
-        inventory=inventory,
-        sessions=setting.sessions,
-        campaign=campaign,
-        trial=planned.name,
-        interface=planned.interface,
-        nodes=nodes,
-        polling=planned.polling,
-        networks=planned.networks,
-    )
-    folder.enter("starting", **asked(setting, planned))
-    reason, interrupted = "", False
-    to_pin = pins_of(inventory, [(node, deployment.network(node)) for node in nodes])
+    deployment = setting.deployment(planned, folder.attempt)
+    folder.add(on_hosts=deployment.trial, testbed=setting.inventory.name, **asked(setting, planned))
+    to_pin = pins_of(setting.inventory, [(node, deployment.network(node)) for node in deployment.nodes])
     with Pins(setting.sessions, to_pin, setting.interrupts) as pins:
-        around = _Around(watch=PathWatch(deployment), pins=pins)
-        try:
-            deployment.prepare()  # first of all: what is fetched in the end must be of this trial
-            around.begin(inventory)
-            _measure(setting, deployment, folder, rounds_before)
-        except Interrupted:
-            reason, interrupted = INTERRUPTED, True
-        except FedprobeError as error:
-            reason = str(error)
+        attempt = _Attempt(setting, deployment, folder, pins, rounds_before)
+        interrupted = attempt.measure()
         with setting.interrupts.shield():
-            reason = _take_down(setting, deployment, folder, around, reason)
-            _keep(setting, deployment, folder, around.watch, reason)
+            attempt.stop()
+            keep(setting, deployment, folder)
     if interrupted:
         raise Interrupted
 
 
-def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
-    """What trial.json says before anything is started."""
-    campaign = planned.campaign
-    varies = trial_facts.follows_trace(setting.inventory, planned.interface)
-    one_rate = setting.profiles and not planned.networks and not varies
-    link = setting.profiles.links[planned.interface] if setting.profiles and one_rate else None
-    return {
-        "name": planned.name,
-        "campaign": campaign.name,
-        "interface": planned.interface,
-        "repetition": planned.repetition,
-        "rounds": campaign.rounds,
-        "nodes": [node.name for node in setting.inventory.nodes[: campaign.clients]],
-        "outcome": "unfinished",
-        "reason": "the run ended before this trial did",
-        "link": link_rates(link) if link else None,
-        "settings": {
-            "run_config": campaign.run_config(),
-            "collectors": list(campaign.collect.collectors),
-            "polling": planned.polling,
-            "networks": dict(planned.networks),
-            "security": setting.inventory.security,
-            "clock": setting.inventory.clock,
-            "management_on": _management_on(setting.inventory, campaign.clients),
-            "fast_waits_s": FAST_WAIT_S if planned.polling == "fast" else None,
-            **trial_facts.declared(setting.inventory, planned.interface),
-        },
-    }
+@dataclass(slots=True)
+class _Attempt:
+    """The states of a trial in which it is measured, and its stopping. `against`: what speaks against it so far."""
 
+    setting: Setting
+    deployment: Deployment
+    folder: TrialFolder
+    pins: Pins
+    rounds_before: int
+    against: list[Invalid] = field(default_factory=list)
+    watch: PathWatch = field(init=False)
+    follower: Follower = field(init=False)
+    emulator: trial_facts.Before | None = None
 
-def _management_on(inventory: Inventory, clients: int) -> dict[str, list[str]]:
-    """The measured networks that management uses too, with the hosts of the trial on which it does."""
-    taking_part = [inventory.server, *inventory.nodes[:clients]]
-    found: dict[str, list[str]] = {}
-    for host in taking_part:
-        for network in host.shared_networks:
-            found.setdefault(network, []).append(host.name)
-    return found
+    def __post_init__(self) -> None:
+        self.watch = PathWatch(self.deployment)
+        done, progress = self.rounds_before, self.setting.progress
+        self.follower = Follower(self.deployment, lambda state: progress.rounds_done(done + state.round))
 
-
-def link_rates(profile: LinkProfile) -> dict[str, Any]:
-    """The rates of a link as analysis.model.LinkRates names them."""
-    shared = profile.half_duplex_capacity_bit_per_s
-    return {
-        "interface": profile.network,
-        "client_down_bit_per_s": profile.downlink.ceil_bit_per_s,
-        "client_up_bit_per_s": profile.uplink.ceil_bit_per_s,
-        "cell_down_bit_per_s": shared or profile.downlink.capacity_bit_per_s,
-        "cell_up_bit_per_s": shared or profile.uplink.capacity_bit_per_s,
-        "half_duplex": shared is not None,
-    }
-
-
-def _measure(setting: Setting, deployment: Deployment, folder: TrialFolder, done_before: int) -> None:
-    follower = Follower(deployment, lambda state: setting.progress.rounds_done(done_before + state.round))
-    setting.progress.doing(f"{deployment.trial}: starting Flower on {len(deployment.nodes)} nodes, collectors")
-    deployment.start_superlink()
-    deployment.register_supernodes()
-    if deployment.registered:
-        folder.add(registered_nodes=dict(deployment.registered))
-    deployment.start_supernodes()
-    deployment.start_collectors()
-    follower.wait_registered(len(deployment.nodes))
-    setting.progress.doing(
-        f"{deployment.trial}: running {deployment.campaign.rounds} rounds over {deployment.interface}"
-    )
-    folder.enter("running")
-    run_id = deployment.submit(setting.app)
-    folder.add(run_id=run_id)
-    follower.wait_finished()
-    status = deployment.run_status(run_id)
-    folder.add(flower_status=status)
-    if status != "finished:completed":
-        raise TrialError(f"Flower says {status} of the run. The SuperLink's log is in the trial's folder.")
-
-
-def _take_down(
-    setting: Setting,
-    deployment: Deployment,
-    folder: TrialFolder,
-    around: _Around,
-    reason: str,
-) -> str:
-    """End every process; what went wrong here is the trial's reason unless it has one."""
-    setting.progress.doing(f"{deployment.trial}: stopping")
-    try:
-        folder.enter("stopping")
-    finally:  # a full disk must not leave processes on the hosts
-        deployment.stop()
-    problems = [*deployment.not_ended, *around.watch.look_after()]
-    left_behind = around.pins.undo()
-    try:
-        folder.add(emulator=trial_facts.during(setting.inventory, deployment.interface, around.begun))
-        _keep_rates(setting, deployment, folder)
-    except (FedprobeError, ValueError, OSError) as error:
-        problems.append(str(error))
-    return "; ".join(filter(None, (reason or "; ".join(problems), *left_behind)))
-
-
-def _keep_rates(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
-    """The rates that a trace made of the trial's link, beside its records."""
-    if (applied := trial_facts.rates_applied(setting.inventory, deployment.interface)) is not None:
-        (folder.path / RATES_FILE).write_text(applied, encoding="ascii")
-
-
-def _keep(setting: Setting, deployment: Deployment, folder: TrialFolder, watch: PathWatch, reason: str) -> None:
-    """Fetch, verify, store and check; a trial without a reason against it is ok.
-
-    `ran_whole` tells a trial that is invalid by the way its bytes went from one that failed.
-    """
-    setting.progress.doing(f"{deployment.trial}: fetching and checking records")
-    folder.enter("fetching", reason=reason)
-    problems = fetch(deployment, folder)
-    folder.enter("storing")
-    facts: dict[str, Any] = {"checks": [], "paths": paths.as_documents(watch.paths({}))}
-    wrong_way = ""
-    try:
-        records = load.load_spools(folder.spool)
-        store.write(records, folder.records)
-        ways = watch.paths(checks.peers(records))
-        payloads = {way.node: checks.payload_of(records, way.node) for way in ways}
-        wrong_way = paths.reason(ways, payloads)
-        found = checks.all_checks(
-            records, _devices(deployment), _dialled(deployment), security=setting.inventory.security
+    def measure(self) -> bool:
+        """Go through the states until one fails. Returns whether the user ended it."""
+        steps: tuple[tuple[State, Callable[[], None]], ...] = (
+            ("preparing", self._prepare),
+            ("checking", self._check),
+            ("starting", self._start),
+            ("registering", self._register),
+            ("running", self._run),
         )
-        facts = {
-            "settings": {**folder.facts["settings"], **_conditions(setting, deployment.campaign, records)},
-            "checks": checks.as_documents([*found, *checks.path_checks(ways, payloads)]),
-            "paths": paths.as_documents(ways),
-        }
-    except (SpoolError, store.StoreError, OSError) as error:
-        problems.append(str(error))
-    reason = reason or "; ".join(problems)
-    folder.enter(
-        "done",
-        outcome="invalid" if reason or wrong_way else "ok",
-        reason="; ".join(filter(None, (reason, wrong_way))),
-        ran_whole=not reason,
-        astray=bool(wrong_way),
-        **facts,
-    )
+        begun_ns = SystemClock().mono_ns()
+        for state, step in steps:
+            try:
+                self.folder.enter(state)
+                with deadline(self._limit_s(state, begun_ns), state):
+                    step()
+            except Interrupted:
+                self.against.append(Invalid("interrupted", "by the user"))
+                return True
+            except DeadlineError as error:
+                self.against.append(Invalid("time limit", f"{error}{self._wait(state)}"))
+            except FedprobeError as error:
+                self.against.append(_reason(error, state))
+            if self.against:
+                return False
+        return False
 
+    def _limit_s(self, state: State, begun_ns: int) -> float:
+        campaign = self.deployment.campaign
+        limits = campaign.limits
+        own_s = limit_s(state, limits, rounds=campaign.rounds, hosts=len(self.deployment.hosts))
+        if limits.trial_s is None:
+            return own_s
+        return min(own_s, limits.trial_s - (SystemClock().mono_ns() - begun_ns) / 1e9)
 
-def _devices(deployment: Deployment) -> list[checks.Devices]:
-    return [
-        checks.Devices(
-            node=node.name,
-            by_network={network: one.device for network, one in node.interfaces.items()},
-            interface=deployment.network(node),
-            shared=node.shared_networks,
+    def _wait(self, state: State) -> str:
+        return f": {self.follower.waits_for()}" if state == "running" else ""
+
+    def _prepare(self) -> None:
+        """Folders first of all: what is fetched in the end must be of this trial."""
+        deployment = self.deployment
+        self.setting.progress.doing(
+            f"{deployment.trial}: starting Flower on {len(deployment.nodes)} nodes, collectors"
         )
-        for node in deployment.nodes
-    ]
+        deployment.prepare()
+        deployment.put_app(self.setting.app)
+        self.pins.apply()
+
+    def _check(self) -> None:
+        self.against += quick_look.unfit(self.deployment)
+        if not self.against:
+            self.emulator = trial_facts.before(self.setting.inventory)
+            self.watch.look_before()
+
+    def _start(self) -> None:
+        """Collectors while the SuperLink, which takes seconds to listen, does so."""
+        deployment = self.deployment
+        deployment.begin_superlink()
+        deployment.start_collectors()
+        deployment.wait_superlink()
+        deployment.register_supernodes()
+        if deployment.registered:
+            self.folder.add(registered_nodes=dict(deployment.registered))
+        deployment.start_supernodes()
+
+    def _register(self) -> None:
+        self.follower.wait_registered(len(self.deployment.nodes))
+
+    def _run(self) -> None:
+        deployment, rounds = self.deployment, self.deployment.campaign.rounds
+        self.setting.progress.doing(f"{deployment.trial}: running {rounds} rounds over {deployment.interface}")
+        run_id = deployment.submit()
+        self.folder.add(run_id=run_id)
+        self.follower.wait_finished()
+        status = deployment.run_status(run_id)
+        self.folder.add(flower_status=status)
+        if status != "finished:completed":
+            raise TrialError(f"Flower says {status} of the run. The SuperLink's log is in the trial's folder.")
+
+    def stop(self) -> None:
+        """End every process, and write down what the keeping of the records needs."""
+        deployment = self.deployment
+        self.setting.progress.doing(f"{deployment.trial}: stopping")
+        try:
+            self.folder.enter("stopping", reasons=as_documents(self.against))
+        finally:  # a full disk must not leave processes on the hosts
+            deployment.stop()
+        ended_well = not self.against
+        problems = [*deployment.not_ended, *self.watch.look_after()]
+        left_behind = self.pins.undo()
+        emulator: dict[str, object] = {}
+        try:
+            emulator = trial_facts.during(self.setting.inventory, deployment.interface, self.emulator)
+            self._keep_rates()
+        except (FedprobeError, ValueError, OSError) as error:
+            problems.append(str(error))
+        if ended_well:
+            self.against += [Invalid("node lost", problem) for problem in problems]
+        self.against += [Invalid("another interface", problem) for problem in left_behind]
+        self.folder.add(reasons=as_documents(self.against), looks=self.watch.as_document(), emulator=emulator)
+
+    def _keep_rates(self) -> None:
+        """The rates that a trace made of the trial's link, beside its records."""
+        applied = trial_facts.rates_applied(self.setting.inventory, self.deployment.interface)
+        if applied is not None:
+            (self.folder.path / RATES_FILE).write_text(applied, encoding="ascii")
 
 
-def _dialled(deployment: Deployment) -> list[str]:
-    return [str(node.interfaces[deployment.network(node)].address) for node in deployment.nodes]
-
-
-def _conditions(setting: Setting, campaign: Campaign, records: load.Records) -> dict[str, Any]:
-    """Conditions as the processes themselves recorded them: priorities that were set, the server's processors."""
-    asked_for = campaign.priorities
-    flower = [segment.header for segment in records.segments if segment.header.role in ROLES]
-    kept = all(header.nice == asked_for[header.role] for header in flower if header.role in asked_for)
-    nice: dict[str, Sequence[int]] = {
-        role: sorted({header.nice for header in flower if header.role == role}) for role in ROLES
-    }
-    return {
-        "priorities": kept and bool(asked_for),
-        "nice": {role: values for role, values in nice.items() if values},
-        "cpus": os.cpu_count() if setting.inventory.emulator else None,
-    }
+def _reason(error: FedprobeError, state: State) -> Invalid:
+    """An error in a state as a reason of the closed list."""
+    if isinstance(error, TrialError):
+        return Invalid(error.reason, str(error))
+    if state != "running":
+        return Invalid("not started", str(error))
+    lost = isinstance(error, UnreachableError | RemoteTimeoutError)
+    return Invalid("node lost" if lost else "run failed", str(error))

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from testbed import unfetched
 from testbed.capabilities import require_emulation
 from testbed.emulation import cpu_limit, lateness, namespaces, ownership, processes, tc
 from testbed.emulation.addresses import Topology, namespace_prefix, topology
@@ -50,11 +51,13 @@ def up(
     seed: int = 1,
     conditions: Conditions = NONE,
     packets_per_s: float = PACKETS_PER_S,
+    run_folder: Path | None = None,
 ) -> Inventory:
     """Build a testbed of a server and `nodes` Pis, on all networks of the profiles or on those named.
 
-    `held`: it is to outlive this process. The seed decides the clock offsets of the hosts and the noise of the links.
-    `packets_per_s` is what a delayer is trusted with. Raises FedprobeError, having removed what was built.
+    `held`: it is to outlive this process. `run_folder` gets what its hosts still hold of a run when it is removed.
+    The seed decides the clock offsets of the hosts and the noise of the links. `packets_per_s` is what a delayer is
+    trusted with. Raises FedprobeError, having removed what was built.
     """
     chosen = profiles or load_profiles()
     names = tuple(chosen.links) if networks is None else tuple(networks)
@@ -64,6 +67,8 @@ def up(
         _remove_all(claim for claim in ownership.claims() if _gives_way(claim, owner))
         _remove_orphans()
         folder = ownership.claim(owner)
+        if run_folder is not None:
+            unfetched.remember(folder, run_folder)
     try:
         shape = replace(asked, testbed_id=owner.testbed_id)
         site = Site(shape=shape, folder=folder, profiles=chosen, seed=seed, conditions=conditions)
@@ -121,6 +126,15 @@ def sweep() -> list[str]:
         removed = _remove_all(claim for claim in ownership.claims() if ownership.abandoned(claim.owner))
         _remove_orphans()
     return removed
+
+
+def left_by(run_folder: Path) -> list[str]:
+    """The testbeds that were built for a run and are still there, though their process is not."""
+    return [
+        claim.testbed_id
+        for claim in ownership.claims()
+        if unfetched.run_of(claim.folder) == run_folder and ownership.abandoned(claim.owner)
+    ]
 
 
 def status() -> list[TestbedStatus]:
@@ -217,5 +231,6 @@ def _remove(testbed_id: str, folder: Path) -> None:
     for name in namespaces.names(namespace_prefix(testbed_id)):
         namespaces.remove(name)
     if folder.exists():
+        unfetched.keep(folder)
         shutil.rmtree(folder)
     ownership.release(testbed_id, folder)

@@ -17,9 +17,10 @@ from testbed.manifest import manifest
 from testbed.plan import PlannedTrial
 from testbed.progress import RunProgress
 from testbed.run_folder import RunFolder, write_json
-from testbed.runner import sessions_to
 from testbed.selftest.cells import Batch, profile_text
-from testbed.trial import Setting, conduct
+from testbed.setting import Setting
+from testbed.standing import sessions_to
+from testbed.trial import conduct
 
 SEED = 23
 PRIORITIES = {"flower-superlink": -5, "flower-supernode": -5, "flwr-clientapp": 10}

@@ -110,7 +110,8 @@ class Arm:
             one.start_collectors()
         one.start_superlink()
         one.start_supernodes()
-        one.submit(APP)
+        one.put_app(APP)
+        one.submit()
         self.gate.wait(FIRST_ROUND_LIMIT_S)
         self.roots = processor.roots(one.trial)
 

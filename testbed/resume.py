@@ -1,0 +1,54 @@
+"""Takes up a run whose controller is gone: takes down what it left, and finishes the trial that it was at.
+
+A trial whose processes had ended is finished: its files are fetched, verified and stored, and it may be valid. One
+that was cut off before is invalid, "interrupted": what its hosts had written is fetched and kept all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from testbed import leftovers
+from testbed.keeping import keep
+from testbed.plan import PlannedTrial
+from testbed.run_folder import TrialFolder
+from testbed.setting import Setting
+from testbed.standing import Standing, sessions_to
+from testbed.validity import Invalid, as_documents, from_documents
+
+
+def finish_half_done(standing: Standing, trials: Sequence[PlannedTrial]) -> None:
+    """Leave no trial of the run between its beginning and its end. Raises FedprobeError for a host not reached."""
+    with standing.interrupts.shield():
+        if standing.inventory is None:
+            for testbed_id in leftovers.take_down_emulated(standing.folder):
+                standing.progress.say(f"testbed {testbed_id}, left by the run that was killed, is taken down")
+        for planned in trials:
+            trial = standing.folder.trial(planned.name)
+            if trial.begun and not trial.ended:
+                _finish(standing, planned, trial)
+
+
+def _finish(standing: Standing, planned: PlannedTrial, trial: TrialFolder) -> None:
+    if standing.inventory is not None:
+        with sessions_to(standing.inventory, planned.campaign.clients) as sessions:
+            setting = standing.reaching(standing.inventory, sessions)
+            problems = leftovers.take_down_on_hosts(setting.deployment(planned, trial.attempt))
+            _keep(setting, planned, trial, problems)
+        return
+    inventory, files = leftovers.stood(standing.folder, str(trial.facts["testbed"]))
+    _keep(standing.reaching(inventory, files), planned, trial, [])
+
+
+def _keep(setting: Setting, planned: PlannedTrial, trial: TrialFolder, problems: Sequence[str]) -> None:
+    """Fetch, verify and store. A trial that was cut off while it was measured is invalid for that."""
+    trial.add(resumed=True)
+    if not trial.measured:
+        against = from_documents(trial.facts.get("reasons", []))
+        cut_off = Invalid("interrupted", f"the controller ended while the trial was {trial.state}")
+        left = [Invalid("node lost", problem) for problem in problems]
+        trial.add(reasons=as_documents([cut_off, *against, *left]))
+    setting.progress.say(f"{planned.name}: left in state {trial.state} by the run that ended, is finished")
+    keep(setting, setting.deployment(planned, trial.attempt), trial)
+    outcome, reason = trial.facts["outcome"], trial.facts["reason"]
+    setting.progress.say(f"{planned.name}: {outcome}" + (f": {reason}" if reason else ""))

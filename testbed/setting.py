@@ -1,0 +1,43 @@
+"""What the trials of a run share while one testbed stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed.deployment import Deployment
+from testbed.emulation.profiles import Profiles
+from testbed.interrupts import Interrupts
+from testbed.inventory import Inventory
+from testbed.plan import PlannedTrial
+from testbed.progress import RunProgress
+from testbed.run_folder import ATTEMPT
+from testbed.shell import Shell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """The app, the testbed, and logins to its hosts by their names; `run` marks the run's processes on hosts."""
+
+    app: Path
+    inventory: Inventory
+    profiles: Profiles | None
+    sessions: Mapping[str, Shell]
+    interrupts: Interrupts
+    progress: RunProgress
+    run: str = ""
+
+    def deployment(self, planned: PlannedTrial, attempt: int) -> Deployment:
+        """A trial's processes there. Hosts keep the files of each attempt apart."""
+        return Deployment(
+            inventory=self.inventory,
+            sessions=self.sessions,
+            campaign=planned.campaign,
+            trial=planned.name if attempt == 1 else f"{planned.name}{ATTEMPT}{attempt}",
+            interface=planned.interface,
+            nodes=self.inventory.nodes[: planned.campaign.clients],
+            run=self.run,
+            polling=planned.polling,
+            networks=planned.networks,
+        )
