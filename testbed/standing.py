@@ -7,7 +7,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from testbed.campaign_conditions import conditions_of, profiles_of
 from testbed.emulation import lifecycle
@@ -41,7 +40,7 @@ class Standing:
     mark: str
     interrupts: Interrupts
     progress: RunProgress
-    _key: Any = None
+    _key: str = ""
     _setting: Setting | None = None
     _sessions: dict[str, Shell] = field(default_factory=dict)
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -128,9 +127,10 @@ class Standing:
             self._sessions[name] = fresh
 
 
-def testbed_key(planned: PlannedTrial) -> tuple[Any, ...]:
+def testbed_key(planned: PlannedTrial) -> str:
     """Trials with equal keys can run on one testbed."""
-    return (planned.campaign.testbed, planned.campaign.clients, planned.campaign.seed)
+    campaign = planned.campaign
+    return f"{campaign.clients} clients, seed {campaign.seed}, {campaign.testbed.model_dump_json()}"
 
 
 def networks_of(trials: Sequence[PlannedTrial]) -> list[str]:
