@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -190,6 +191,13 @@ class Deployment:
         runs = _json_of(answer).get("runs") or [{}]
         return str(runs[0].get("status", "unknown"))
 
+    def finish(self, run_id: str) -> str:
+        """Flower's word for a run whose ServerApp has ended, asked while the SuperNodes, whose work is done, end."""
+        with ThreadPoolExecutor(1) as pool:
+            status = pool.submit(self.run_status, run_id)
+            self._stop_kind("supernode")
+            return status.result()
+
     def check_alive(self) -> None:
         """Raises TrialError where a process has ended that must not have."""
         for process in self.started:
@@ -205,7 +213,6 @@ class Deployment:
         on_every_host(self.hosts, self._remove_credentials)
         for where in ("node", "server"):
             self._stop_kind("collectors", where)
-        self.started = []
 
     def stop_unattended(self) -> None:
         """End what a controller that was killed left of this trial, in the order of `stop`."""
@@ -217,6 +224,7 @@ class Deployment:
         """End the processes of a kind, all hosts at once."""
         chosen = [one for one in self.started if one.kind == kind and role in {None, one.host.role}]
         on_every_host(chosen, self._stop_one)
+        self.started = [one for one in self.started if one not in chosen]
 
     def _stop_one(self, process: Started) -> None:
         try:
@@ -312,6 +320,11 @@ class Deployment:
                     reason="not started",
                 )
             sleep_s(POLL_S)
+
+    def log_of(self, kind: str) -> str:
+        """What a kind of process of the server's has written to its log so far."""
+        process = self._find(kind, self.inventory.server)
+        return process.shell.read_text(process.log)
 
     def _last_words(self, process: Started) -> str:
         lines = [line for line in process.shell.read_text(process.log).splitlines() if line.strip()]

@@ -145,7 +145,7 @@ class _Attempt:
         run_id = deployment.submit()
         self.folder.add(run_id=run_id)
         self.follower.wait_finished()
-        status = deployment.run_status(run_id)
+        status = deployment.finish(run_id)
         self.folder.add(flower_status=status)
         if status != "finished:completed":
             raise TrialError(f"Flower says {status} of the run. The SuperLink's log is in the trial's folder.")

@@ -26,6 +26,8 @@ app = "{app}"
 flower-superlink = -5
 flower-supernode = -5
 flwr-clientapp = 10
+[limits]
+repeats = 0
 """
 
 

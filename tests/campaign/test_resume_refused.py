@@ -118,7 +118,7 @@ def ended(folder: RunFolder, name: str, outcome: str, *reasons: str) -> TrialFol
 
 
 def test_an_invalid_trial_is_repeated_as_often_as_asked_and_interrupted_ones_always(tmp_path: Path) -> None:
-    folder = begun(tmp_path, TEXT + "\n[limits]\nrepeats = 1\n")
+    folder = begun(tmp_path, TEXT.replace("repeats = 0", "repeats = 1"))
     (planned,) = prepare(tmp_path / "mine.toml").trials
     name = planned.name
     assert missing(folder, planned)

@@ -18,9 +18,11 @@ import pytest
 
 from analysis import store
 from analysis.load import load_spools
+from testbed.emulation.lifecycle import emulated
 from testbed.emulation.ownership import REGISTRY
+from testbed.inventory_file import write_inventory
 from testbed.unfetched import run_of
-from tests.campaign.conftest import fedprobe, wait_until
+from tests.campaign.conftest import fedprobe, small_campaign, wait_until
 from tests.campaign.machine_state import machine_state
 
 SEED = 20261126
@@ -208,3 +210,34 @@ def _require_flushed(folder: Path, flushed: list[Flushed]) -> None:
         assert stored == spools
         records += stored.count
     print(f"{records} records in the store, the same as in {len(own)} trials' spool files")
+
+
+@pytest.mark.netns
+@pytest.mark.long
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("state", ["running", "fetching"])
+def test_a_run_on_hosts_of_an_inventory_is_taken_up(tmp_path: Path, started: Start, state: str) -> None:
+    """Hosts that outlive the controller: what ran there is ended in order, and what they have is fetched."""
+    with emulated(nodes=2, networks=["wifi"], seed=3) as inventory:
+        write_inventory(inventory, tmp_path / "lab.toml")
+        campaign, folder = small_campaign(tmp_path, clients=2, rounds=2, interface="wifi"), tmp_path / "run"
+        text = campaign.read_text(encoding="utf-8")
+        campaign.write_text(f'{text}\n[testbed]\nkind = "inventory"\ninventory = "lab.toml"\n', encoding="utf-8")
+        before = machine_state()
+        process = started("run", campaign, "--out", folder)
+        _wait_for(folder, state, process, 0)
+        time.sleep(3.0 if state == "running" else 0.0)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        assert machine_state()["processes"] > before["processes"] or state == "fetching"
+        done = subprocess.run(fedprobe("run", "--resume", folder), capture_output=True, text=True, check=False)
+        assert done.returncode in {0, 3}, done.stderr
+        assert machine_state() == before
+        outcomes = {name: facts["outcome"] for name, facts in _trials(folder).items()}
+        if state == "fetching":
+            assert outcomes == {"000-wifi-r1": "ok"}
+            return
+        assert outcomes == {"000-wifi-r1": "ok", "000-wifi-r1.attempt1": "invalid"}
+        attempt = load_spools(folder / "trials" / "000-wifi-r1.attempt1" / "spool")
+        assert not [segment.name for segment in attempt.segments if segment.cut], "they were not ended in order"
+        assert {segment.header.host for segment in attempt.segments} == {"server", "pi1", "pi2"}

@@ -12,7 +12,8 @@ from testbed.campaign import Campaign, app_folder
 from testbed.inventory_file import parse_inventory
 from testbed.plan import plan_of
 from testbed.run_folder import TrialFolder
-from testbed.trial import Setting, asked
+from testbed.setting import Setting
+from testbed.trial_document import asked
 
 LAB = """\
 name = "lab"
