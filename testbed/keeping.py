@@ -21,7 +21,7 @@ from testbed.run_folder import TrialFolder
 from testbed.setting import Setting
 from testbed.states import State, limit_s
 from testbed.trial_document import conditions
-from testbed.validity import Invalid, Reason, as_documents, from_documents
+from testbed.validity import Invalid, Reason, as_documents, from_documents, text_of
 
 UNFIT: frozenset[Reason] = frozenset(
     {"another interface", "clock error", "throttled", "capture dropped", "other load"}
@@ -59,7 +59,7 @@ def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
     folder.enter(
         "done",
         outcome="invalid" if against else "ok",
-        reason="; ".join(str(one) for one in against),
+        reason=text_of(against),
         reasons=as_documents(against),
         ran_whole=all(one.reason in UNFIT for one in against),
         astray=any(one.reason == "another interface" for one in against),

@@ -45,7 +45,7 @@ def _keep(setting: Setting, planned: PlannedTrial, trial: TrialFolder, problems:
     trial.add(resumed=True)
     if not trial.measured:
         against = from_documents(trial.facts.get("reasons", []))
-        cut_off = Invalid("interrupted", f"the controller ended while the trial was {trial.state}")
+        cut_off = Invalid("interrupted", f"interrupted: the controller ended while the trial was {trial.state}")
         left = [Invalid("node lost", problem) for problem in problems]
         trial.add(reasons=as_documents([cut_off, *against, *left]))
     setting.progress.say(f"{planned.name}: left in state {trial.state} by the run that ended, is finished")

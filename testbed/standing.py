@@ -72,7 +72,7 @@ class Standing:
         profiles = None if self.inventory else profiles_of(planned.campaign, self.campaign_file)
         if self.inventory is None:
             self.progress.doing("building the testbed")
-        inventory = self._stack.enter_context(self._emulated(planned, alike, clients, profiles))
+        inventory = self._stack.enter_context(self._testbed(planned, alike, clients, profiles))
         self._sessions = self._stack.enter_context(sessions_to(inventory, clients))
         return self.reaching(inventory, self._sessions, profiles)
 
@@ -91,7 +91,7 @@ class Standing:
         )
 
     @contextmanager
-    def _emulated(
+    def _testbed(
         self, planned: PlannedTrial, alike: Sequence[PlannedTrial], clients: int, profiles: Profiles | None
     ) -> Iterator[Inventory]:
         if self.inventory is not None:

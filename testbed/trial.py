@@ -30,6 +30,7 @@ from testbed.states import State, limit_s
 from testbed.trial_document import asked
 from testbed.validity import Invalid, as_documents
 
+INTERRUPTED = "interrupted by the user"
 RATES_FILE = "rates.csv"
 
 
@@ -88,7 +89,7 @@ class _Attempt:
                 with deadline(self._limit_s(state, begun_ns), state):
                     step()
             except Interrupted:
-                self.against.append(Invalid("interrupted", "by the user"))
+                self.against.append(Invalid("interrupted", INTERRUPTED))
                 return True
             except DeadlineError as error:
                 self.against.append(Invalid("time limit", f"{error}{self._wait(state)}"))

@@ -35,6 +35,11 @@ class Invalid:
         return f"{self.reason}: {self.detail}"
 
 
+def text_of(found: Iterable[Invalid]) -> str:
+    """What trial.json holds under `reason`, for people: the facts, parted by semicolons."""
+    return "; ".join(one.detail for one in found)
+
+
 def as_documents(found: Iterable[Invalid]) -> list[dict[str, Any]]:
     """What trial.json holds under `reasons`."""
     return [{"reason": one.reason, "detail": one.detail} for one in found]

@@ -146,7 +146,7 @@ def test_ctrl_c_releases_the_nodes(
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(60) == 1
     assert [routing(hosts, name) for name in NODES] == before
-    assert trial_of(folder)["reason"] == "interrupted: by the user"
+    assert trial_of(folder)["reason"] == "interrupted by the user"
 
 
 def _is_running(folder: Path) -> bool:

@@ -75,7 +75,7 @@ def test_ctrl_c_takes_everything_down_and_keeps_what_was_measured(tmp_path: Path
     trial = trial_of(folder)
     assert trial["state"] == "done"
     if stage in {"starting", "running"}:
-        assert (trial["outcome"], trial["reason"]) == ("invalid", "interrupted: by the user")
+        assert (trial["outcome"], trial["reason"]) == ("invalid", "interrupted by the user")
     if stage != "starting":
         assert records_of(folder) > 0
 
