@@ -38,7 +38,9 @@ def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
     setting.progress.doing(f"{deployment.trial}: fetching and checking records")
     if not folder.facts.get("fetched"):
         folder.enter("fetching")
-        against += _fetch(deployment, folder)
+        problems = _fetch(deployment, folder)
+        folder.add(fetched=not problems, not_fetched=[one.detail for one in problems])
+        against = against or problems  # where it was not measured to its end, files that were never made are missing
     folder.enter("verifying", reasons=as_documents(against))
     records, facts = None, _facts_without_records(deployment, folder)
     try:
@@ -47,7 +49,7 @@ def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
             facts, wrong_way = _judged(setting, deployment, folder, records)
             against += wrong_way
     except (SpoolError, OSError, DeadlineError) as error:
-        against.append(Invalid("records missing", str(error)))
+        against = against or [Invalid("records missing", str(error))]
     folder.enter("storing")
     try:
         with deadline(_limit_s(deployment, "storing"), "storing the records"):
@@ -74,8 +76,6 @@ def _fetch(deployment: Deployment, folder: TrialFolder) -> list[Invalid]:
             problems = fetch(deployment, folder)
     except DeadlineError as error:
         problems = [f"{error} (limits.fetch_s of the campaign file)"]
-    if not problems:
-        folder.add(fetched=True)
     return [Invalid("records missing", problem) for problem in problems]
 
 

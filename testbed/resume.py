@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from testbed import leftovers
+from testbed import leftovers, unfetched
 from testbed.keeping import keep
 from testbed.plan import PlannedTrial
 from testbed.run_folder import TrialFolder
@@ -34,13 +34,15 @@ def _finish(standing: Standing, planned: PlannedTrial, trial: TrialFolder) -> No
         with sessions_to(standing.inventory, planned.campaign.clients) as sessions:
             setting = standing.reaching(standing.inventory, sessions)
             problems = leftovers.take_down_on_hosts(setting.deployment(planned, trial.attempt))
-            _keep(setting, planned, trial, problems)
+            _keep(standing, setting, planned, trial, problems)
         return
     inventory, files = leftovers.stood(standing.folder, str(trial.facts["testbed"]))
-    _keep(standing.reaching(inventory, files), planned, trial, [])
+    _keep(standing, standing.reaching(inventory, files), planned, trial, [])
 
 
-def _keep(setting: Setting, planned: PlannedTrial, trial: TrialFolder, problems: Sequence[str]) -> None:
+def _keep(
+    standing: Standing, setting: Setting, planned: PlannedTrial, trial: TrialFolder, problems: Sequence[str]
+) -> None:
     """Fetch, verify and store. A trial that was cut off while it was measured is invalid for that."""
     trial.add(resumed=True)
     if not trial.measured:
@@ -50,5 +52,7 @@ def _keep(setting: Setting, planned: PlannedTrial, trial: TrialFolder, problems:
         trial.add(reasons=as_documents([cut_off, *against, *left]))
     setting.progress.say(f"{planned.name}: left in state {trial.state} by the run that ended, is finished")
     keep(setting, setting.deployment(planned, trial.attempt), trial)
+    if trial.facts["fetched"] and standing.inventory is None:
+        unfetched.forget(standing.folder.path, str(trial.facts["on_hosts"]))
     outcome, reason = trial.facts["outcome"], trial.facts["reason"]
     setting.progress.say(f"{planned.name}: {outcome}" + (f": {reason}" if reason else ""))

@@ -43,6 +43,12 @@ def keep(state: Path) -> None:
                 _move(trial / kind, run / FOLDER / host / "trials" / trial.name / kind)
 
 
+def forget(run: Path, trial: str) -> None:
+    """Remove what was kept of a trial: it has been fetched from here, by count and digest."""
+    for folder in (run / FOLDER).glob(f"*/trials/{trial}"):
+        shutil.rmtree(folder)
+
+
 def fetched_trials(run: Path) -> set[str]:
     """What the hosts call those trials whose files are all in the run folder."""
     found = set()
