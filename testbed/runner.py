@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 
 from analysis.baseline import FILE as BASELINE_FILE
 from analysis.selftest_cited import FILE as SELFTEST_FILE
 from analysis.verdicts import EXIT_GOOD, EXIT_UNFIT
+from instrument.clock import sleep_s
 from testbed.baseline.conduct import Site, measured
 from testbed.baseline.document import BaselineLink, document
 from testbed.baseline.plan import Plan
-from testbed.campaign import Campaign, app_folder, read_campaign
-from testbed.campaign_conditions import conditions_of, profiles_of
-from testbed.campaign_testbed import inventory_of
+from testbed.campaign import Campaign, CampaignError, app_folder, read_campaign
 from testbed.capabilities import require_emulation, require_programs
+from testbed.design.app_settings import require_app_settings
+from testbed.design.factors import DesignError
+from testbed.design.pacing import may_begin
+from testbed.design.testbeds import AskedTestbed, testbeds_of
 from testbed.emulation import lifecycle
-from testbed.emulation.conditions import NONE, Conditions
 from testbed.emulation.profiles import Profiles
 from testbed.errors import FedprobeError
 from testbed.every_host import on_every_host
@@ -32,7 +36,8 @@ from testbed.run_folder import RunFolder
 from testbed.selftest.results import newest
 from testbed.shell import Shell
 from testbed.ssh import connect
-from testbed.trial import Setting, asked, conduct
+from testbed.trial import Setting, conduct
+from testbed.trial import asked as asked_facts
 
 FAILED = FedprobeError.exit_code
 
@@ -45,9 +50,13 @@ class Prepared:
     file: Path
     app: Path
     trials: list[PlannedTrial]
-    profiles: Profiles | None
     inventory: Inventory | None
-    conditions: Conditions = NONE
+    testbeds: Mapping[str, AskedTestbed]  # by PlannedTrial.testbed_key
+
+    @property
+    def profiles(self) -> Profiles | None:
+        """The links of the first testbed; None on the hosts of an inventory."""
+        return next(iter(self.testbeds.values())).profiles
 
     @property
     def rounds(self) -> int:
@@ -58,20 +67,38 @@ class Prepared:
         """Rounds of the trials that are planned before one."""
         return sum(planned.campaign.rounds for planned in self.trials if planned.index < trial.index)
 
+    def testbed_of(self, trial: PlannedTrial) -> AskedTestbed:
+        """What a trial runs on; between two trials whose testbeds differ it has to be built anew."""
+        return self.testbeds[trial.testbed_key]
+
+    def app_of(self, trial: PlannedTrial) -> Path:
+        """The folder of a trial's Flower app, which may be a factor."""
+        return app_folder(trial.campaign, self.file)
+
+    def together(self) -> list[list[PlannedTrial]]:
+        """The trials in order, parted where the testbed has to be built anew."""
+        return [list(trials) for _, trials in groupby(self.trials, key=lambda planned: planned.testbed_key)]
+
 
 def prepare(campaign_file: Path) -> Prepared:
     """Read and check everything a campaign names. Raises FedprobeError."""
     campaign = read_campaign(campaign_file)
-    inventory = inventory_of(campaign, campaign_file)
-    return Prepared(
+    try:
+        planned = plan_of(campaign)
+    except DesignError as error:
+        raise CampaignError(f"{campaign_file}: {error}") from error
+    testbeds, inventory = testbeds_of(planned, campaign, campaign_file)
+    prepared = Prepared(
         campaign=campaign,
         file=campaign_file,
         app=app_folder(campaign, campaign_file),
-        trials=plan_of(campaign),
-        profiles=profiles_of(campaign, campaign_file) if inventory is None else None,
+        trials=planned,
         inventory=inventory,
-        conditions=conditions_of(campaign, campaign_file),
+        testbeds=testbeds,
     )
+    for trial in planned:
+        require_app_settings(trial, prepared.app_of(trial), campaign_file)
+    return prepared
 
 
 def check_machine(prepared: Prepared) -> None:
@@ -79,12 +106,10 @@ def check_machine(prepared: Prepared) -> None:
     campaign = prepared.campaign
     if prepared.inventory is not None and prepared.inventory.emulator:
         require_emulation()
-    if prepared.inventory is None and prepared.profiles is not None:
-        lifecycle.require_possible(
-            campaign.clients, campaign.factors.interface, prepared.profiles, prepared.conditions
-        )
+    for asked in prepared.testbeds.values():
+        asked.require_possible()
     if prepared.inventory is None or prepared.inventory.emulator:
-        if campaign.collect.capture:
+        if any(planned.campaign.collect.capture for planned in prepared.trials):
             require_programs(["tcpdump"], "capturing packets (collect.capture)")
         if campaign.collect.baseline:
             require_programs(["iperf3", "ping"], "the link baseline (collect.baseline)")
@@ -99,42 +124,74 @@ def run(prepared: Prepared, folder: RunFolder) -> int:
     folder.write("plan.json", plan_document(prepared.campaign, prepared.trials))
     if (selftest := newest()) is not None:
         folder.write(SELFTEST_FILE, selftest)
-    with Interrupts() as interrupts, RunProgress(prepared.rounds) as progress, ExitStack() as stack:
-        progress.doing("building the testbed")
-        inventory = stack.enter_context(_testbed(prepared, interrupts))
-        folder.write("manifest.json", manifest(inventory, prepared.profiles))
-        sessions = stack.enter_context(sessions_to(inventory, prepared.campaign.clients))
-        setting = Setting(
-            app=prepared.app,
-            inventory=inventory,
-            profiles=prepared.profiles,
-            sessions=sessions,
-            interrupts=interrupts,
-            progress=progress,
-        )
-        if prepared.campaign.collect.baseline:
-            _measure_links(setting, prepared.campaign, folder)
-        codes = set()
-        for planned in prepared.trials:
-            codes.add(_one(setting, planned, folder, rounds_before=prepared.rounds_before(planned)))
-        progress.doing("taking the testbed down")
+    began, codes = _now(), set[int]()
+    with Interrupts() as interrupts, RunProgress(prepared.rounds) as progress:
+        last_ended: datetime | None = None
+        for number, trials in enumerate(prepared.together()):
+            with _setting(prepared, prepared.testbed_of(trials[0]), interrupts, progress) as setting:
+                folder.write(_manifest_name(number), manifest(setting.inventory, setting.profiles))
+                if prepared.campaign.collect.baseline and number == 0:
+                    _measure_links(setting, prepared.testbed_of(trials[0]), prepared.campaign, folder)
+                for planned in trials:
+                    due = may_begin(planned, prepared.trials, began=began, last_ended=last_ended)
+                    _wait_until(due, planned, progress)
+                    here = replace(setting, app=prepared.app_of(planned))
+                    codes.add(_one(here, planned, folder, rounds_before=prepared.rounds_before(planned)))
+                    last_ended = _now()
+                progress.doing("taking the testbed down")
     return next((code for code in (FAILED, EXIT_UNFIT) if code in codes), EXIT_GOOD)
 
 
-def _measure_links(setting: Setting, campaign: Campaign, folder: RunFolder) -> None:
+@contextmanager
+def _setting(
+    prepared: Prepared, asked: AskedTestbed, interrupts: Interrupts, progress: RunProgress
+) -> Iterator[Setting]:
+    """A testbed that is up, with logins to it."""
+    with ExitStack() as stack:
+        progress.doing("building the testbed")
+        inventory = stack.enter_context(_testbed(prepared, asked, interrupts))
+        yield Setting(
+            app=prepared.app,
+            inventory=inventory,
+            profiles=asked.profiles,
+            sessions=stack.enter_context(sessions_to(inventory, asked.clients)),
+            interrupts=interrupts,
+            progress=progress,
+        )
+
+
+def _manifest_name(number: int) -> str:
+    """A testbed that was built anew has a manifest of its own."""
+    return "manifest.json" if number == 0 else f"manifest-{number + 1}.json"
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()
+
+
+def _wait_until(due: datetime, planned: PlannedTrial, progress: RunProgress) -> None:
+    left_s = (due - _now()).total_seconds()
+    if left_s > 0:
+        progress.doing(f"{planned.name}: begins at {due:%H:%M:%S}, in {left_s:.0f} s")
+    while (left_s := (due - _now()).total_seconds()) > 0:
+        sleep_s(min(left_s, 1.0))
+
+
+def _measure_links(setting: Setting, asked: AskedTestbed, campaign: Campaign, folder: RunFolder) -> None:
+    """Measure the links of the first testbed alone."""
     inventory = setting.inventory
     plan = Plan(load_s=campaign.collect.baseline_s)
     site = Site(
         inventory=inventory,
-        nodes=inventory.nodes[: campaign.clients],
+        nodes=inventory.nodes[: asked.clients],
         sessions=setting.sessions,
         interrupts=setting.interrupts,
         progress=setting.progress,
         plan=plan,
     )
-    setting.progress.say(plan.words(len(site.nodes) * len(campaign.factors.interface)))
+    setting.progress.say(plan.words(len(site.nodes) * len(asked.networks)))
     links: list[BaselineLink] = []
-    for network in campaign.factors.interface:
+    for network in asked.networks:
         links += measured(site, network)
         folder.write(BASELINE_FILE, document(links, plan))
     for link in links:
@@ -145,7 +202,7 @@ def _measure_links(setting: Setting, campaign: Campaign, folder: RunFolder) -> N
 def _one(setting: Setting, planned: PlannedTrial, folder: RunFolder, *, rounds_before: int) -> int:
     """One trial; the exit code that it asks for."""
     trial = folder.trial(planned.name)
-    trial.enter("planned", **asked(setting, planned))
+    trial.enter("planned", **asked_facts(setting, planned))
     folder.check_space()
     conduct(setting, planned, trial, rounds_before=rounds_before)
     setting.progress.rounds_done(rounds_before + planned.campaign.rounds)
@@ -157,18 +214,17 @@ def _one(setting: Setting, planned: PlannedTrial, folder: RunFolder, *, rounds_b
 
 
 @contextmanager
-def _testbed(prepared: Prepared, interrupts: Interrupts) -> Iterator[Inventory]:
+def _testbed(prepared: Prepared, asked: AskedTestbed, interrupts: Interrupts) -> Iterator[Inventory]:
     if prepared.inventory is not None:
         yield prepared.inventory
         return
-    campaign = prepared.campaign
     inventory = lifecycle.up(
-        campaign.clients,
-        networks=campaign.factors.interface,
-        profiles=prepared.profiles,
+        asked.clients,
+        networks=asked.networks,
+        profiles=asked.profiles,
         held=False,
-        seed=campaign.seed,
-        conditions=prepared.conditions,
+        seed=prepared.campaign.seed,
+        conditions=asked.conditions,
     )
     try:
         yield inventory
