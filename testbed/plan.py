@@ -24,8 +24,8 @@ _OF_THE_TESTBED = ("profiles", "pi_cpu", "trace", "background")
 class PlannedTrial:
     """One trial to be run, under its own `campaign`, in which its `levels` are already put in.
 
-    `repetition` and `block` count from 1. `earliest` is the time of day ("14:00", the controller's local time) at which
-    its block begins; None: at once. `testbed.design.hours.block_starts` makes moments of it.
+    `repetition` and `block` count from 1. `earliest` is the time of day ("14:00", the controller's local time) at
+    which its block begins; None: at once. `testbed.design.pacing.may_begin` makes a moment of it.
     """
 
     index: int
@@ -63,8 +63,8 @@ class PlannedTrial:
 def plan_of(campaign: Campaign) -> list[PlannedTrial]:
     """The trials in order: each repetition is a block that holds every cell once, shuffled by the seed or as listed.
 
-    Blocks keep slow changes of the testbed from falling on one level alone. Raises DesignError, which names the factor
-    and the level that cannot be.
+    Blocks keep slow changes of the testbed from falling on one level alone. Raises DesignError, which names the
+    factor and the level that cannot be.
     """
     _require_each_level(campaign)
     cells = cells_of(campaign)

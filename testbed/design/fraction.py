@@ -1,9 +1,9 @@
 """Regular fractions of designs whose factors have two levels, and what such a fraction cannot tell apart. Pure.
 
-The first level of a factor counts as -1, the second as +1. A generator `C = A B` runs only the combinations in which C's
-sign is the product of the others'; so each halves the design. The words of the defining relation are the products that
-are +1 in every run; the length of the shortest is the resolution. A factor with another number of levels takes no part:
-the fraction is crossed with it in full.
+The first level of a factor counts as -1, the second as +1. A generator `C = A B` runs only the combinations in which
+C's sign is the product of the others'; so each halves the design. The words of the defining relation are the products
+that are +1 in every run; the length of the shortest is the resolution. A factor with another number of levels takes
+no part: the fraction is crossed with it in full.
 Source: Box and Hunter 1961, "The 2^(k-p) Fractional Factorial Designs", Technometrics 3(3), 311-351.
 """
 
@@ -76,8 +76,8 @@ def fraction_of(levels: Mapping[str, Sequence[Any]], generators: Mapping[str, Se
                 raise DesignError(f"design.generators names {one!r}: {_why_not(one, levels, two)}")
         if len(set(others)) != len(others) or name in others or len(others) < 2:
             raise DesignError(
-                f"design.generators.{name} = {list(others)}: a factor follows the product of two or more others, each "
-                "named once. Correct it."
+                f"design.generators.{name} = {list(others)}: a factor follows the product of two or more others, "
+                "each named once. Correct it."
             )
     if chained := [name for name in generators if any(name in others for others in generators.values())]:
         raise DesignError(

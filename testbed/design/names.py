@@ -10,7 +10,7 @@ LONGEST = 80  # of the levels: a name is a folder on every host
 
 
 def trial_name(index: int, trials: int, levels: Mapping[str, Any], varied: Sequence[str], repetition: int) -> str:
-    """`007-5g-fast-clients4-layout_flat-r2`: interface, polling unless it is stock, and each other factor that varies.
+    """`007-5g-fast-clients4-layout_flat-r2`: interface, polling unless it is stock, each other factor that varies.
 
     Numbers are long enough that the names of a plan sort in its order.
     """

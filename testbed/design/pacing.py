@@ -14,9 +14,9 @@ def may_begin(
 ) -> datetime:
     """The first moment at which a trial may begin.
 
-    `trials` is the whole plan, `began` when the campaign did, which a resumed one remembers: blocks that are due are
-    not put off by another day. `last_ended` is when the trial before ended; None: there was none. Times are local ones
-    of the controller.
+    `trials` is the whole plan, `began` when the campaign did, which a resumed one remembers: blocks that are due
+    are not put off by another day. `last_ended` is when the trial before ended; None: there was none. Times are the
+    controller's local ones.
     """
     moment = began
     if trial.earliest is not None:
