@@ -1,10 +1,10 @@
 """How many repetitions an effect needs, and how small an effect a number of them can detect. Pure.
 
 The unit is a trial, its value the logarithm of its mean: effects are ratios, and the deviation is the standard
-deviation of that logarithm between repetitions (0.1 is about 10 %). Two comparisons: of two groups of trials by Welch's
-test, as the report's ratios are made; and of two cells in complete blocks, where what moves a whole block falls out of
-the comparison and the deviation is what is left within blocks. Tests are two-sided; power is the chance that Student's
-t, off centre by the effect over its standard error, passes its critical value on either side.
+deviation of that logarithm between repetitions (0.1 is about 10 %). Two comparisons: of two groups of trials by
+Welch's test, as the report's ratios are made; and of two levels in complete blocks, where what moves a whole block
+falls out of the comparison and the deviation is what is left within blocks. Tests are two-sided; power is the chance
+that Student's t, off centre by the effect over its standard error, passes its critical value on either side.
 
 Welch's critical value follows from how the variance is split between the groups, a share that is independent of t and
 has the distribution Beta(v/2, v/2) with v degrees in each group; so the power is an average over that share.
@@ -32,10 +32,18 @@ class PowerError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Of two cells. `cells` is how many share a block: all of them tell how much trials scatter within blocks."""
+    """Of two cells, or in blocks of two levels, each of which `each` cells of a block have.
+
+    `cells` is how many share a block: all of them tell how much trials scatter within blocks.
+    """
 
     kind: Literal["two groups", "blocks"] = "two groups"
     cells: int = 2
+    each: int = 1
+
+    def trials(self, repetitions: int) -> int:
+        """How many trials each side of the comparison has."""
+        return repetitions * (self.each if self.kind == "blocks" else 1)
 
     def degrees(self, repetitions: int) -> int:
         """Degrees of freedom of the scatter."""
@@ -119,7 +127,7 @@ def _power(log_ratio: float, deviation: float, repetitions: int, comparison: Com
     degrees = comparison.degrees(repetitions)
     if degrees < 1:
         return 0.0
-    off_centre = abs(log_ratio) / (deviation * math.sqrt(2 / repetitions))
+    off_centre = abs(log_ratio) / (deviation * math.sqrt(2 / comparison.trials(repetitions)))
     if comparison.kind == "blocks":
         return _passes(degrees, off_centre, float(stdtrit(degrees, 1 - level / 2)))
     of_welch = _shares(repetitions - 1)

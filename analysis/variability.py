@@ -56,9 +56,7 @@ def trial_values(trials: Sequence[TrialTimes], metric: str) -> list[TrialValue]:
         values = [value for value in _readings(trial).get(metric, []) if value > 0]
         if is_usable(trial) and values:
             block = trial.facts.settings.get("block") or trial.facts.settings.get("repetition") or 1
-            found.append(
-                TrialValue(cell=_cell(trial), block=int(str(block)), value=math.fsum(values) / len(values))
-            )
+            found.append(TrialValue(cell=_cell(trial), block=int(str(block)), value=math.fsum(values) / len(values)))
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,9 +18,12 @@ from testbed.baseline.document import BaselineLink, document
 from testbed.baseline.plan import Plan
 from testbed.campaign import Campaign, CampaignError, app_folder, read_campaign
 from testbed.capabilities import require_emulation, require_programs
-from testbed.design.app_settings import require_app_settings
+from testbed.design.app_settings import app_defaults, require_app_settings
+from testbed.design.earlier import EarlierTrial
+from testbed.design.estimate import Estimate, estimate_of
 from testbed.design.factors import DesignError
 from testbed.design.pacing import may_begin
+from testbed.design.schedule import Slot, schedule, within
 from testbed.design.testbeds import AskedTestbed, testbeds_of
 from testbed.emulation import lifecycle
 from testbed.emulation.profiles import Profiles
@@ -52,6 +55,9 @@ class Prepared:
     trials: list[PlannedTrial]
     inventory: Inventory | None
     testbeds: Mapping[str, AskedTestbed]  # by PlannedTrial.testbed_key
+    estimates: Mapping[str, Estimate]  # by trial's name
+    slots: list[Slot]  # of the trials that the budget lets in
+    designed: int  # how many trials the design has, the budget aside
 
     @property
     def profiles(self) -> Profiles | None:
@@ -80,25 +86,46 @@ class Prepared:
         return [list(trials) for _, trials in groupby(self.trials, key=lambda planned: planned.testbed_key)]
 
 
-def prepare(campaign_file: Path) -> Prepared:
-    """Read and check everything a campaign names. Raises FedprobeError."""
+def prepare(campaign_file: Path, earlier: Sequence[EarlierTrial] = ()) -> Prepared:
+    """Read and check everything a campaign names; `earlier` trials tell how long its own will take.
+
+    `trials` are those that the budget lets in. Raises FedprobeError.
+    """
     campaign = read_campaign(campaign_file)
     try:
-        planned = plan_of(campaign)
+        return _prepared(campaign, campaign_file, earlier)
     except DesignError as error:
         raise CampaignError(f"{campaign_file}: {error}") from error
+
+
+def _prepared(campaign: Campaign, campaign_file: Path, earlier: Sequence[EarlierTrial]) -> Prepared:
+    planned = plan_of(campaign)
     testbeds, inventory = testbeds_of(planned, campaign, campaign_file)
-    prepared = Prepared(
+    estimates = {}
+    for trial in planned:
+        app = app_folder(trial.campaign, campaign_file)
+        require_app_settings(trial, app, campaign_file)
+        estimates[trial.name] = estimate_of(trial, testbeds[trial.testbed_key], app_defaults(app), earlier)
+    slots = schedule(planned, estimates, before_s=_baseline_s(campaign, testbeds[planned[0].testbed_key]))
+    if campaign.design.budget_h is not None:
+        slots = within(slots, campaign.design.budget_h)
+    return Prepared(
         campaign=campaign,
         file=campaign_file,
         app=app_folder(campaign, campaign_file),
-        trials=planned,
+        trials=[slot.trial for slot in slots],
         inventory=inventory,
         testbeds=testbeds,
+        estimates=estimates,
+        slots=slots,
+        designed=len(planned),
     )
-    for trial in planned:
-        require_app_settings(trial, prepared.app_of(trial), campaign_file)
-    return prepared
+
+
+def _baseline_s(campaign: Campaign, asked: AskedTestbed) -> float:
+    if not campaign.collect.baseline:
+        return 0.0
+    return Plan(load_s=campaign.collect.baseline_s).about_s(asked.clients * len(asked.networks))
 
 
 def check_machine(prepared: Prepared) -> None:

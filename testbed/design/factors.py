@@ -181,7 +181,15 @@ def _take_most(document: dict[str, Any], name: str, levels: Any) -> None:
             f"{name} = {document[name]} stands beside factors.{name} = {_shown(levels)}. Leave {name} out: its "
             "levels are the factor's."
         )
-    document[name] = max(levels)
+    document[name] = max([one for one in levels if _is_possible(name, one)] or levels)
+
+
+def _is_possible(name: str, level: int) -> bool:
+    """Whether a level can be; one that cannot is refused by its factor's name later."""
+    from testbed.campaign import Campaign
+
+    bounds = Campaign.model_fields[name].metadata
+    return all(getattr(one, "ge", level) <= level <= getattr(one, "le", level) for one in bounds)
 
 
 def _listed_trial(place: int, one: Any) -> dict[str, Any]:
