@@ -30,8 +30,8 @@ def add_to(commands: Commands) -> None:
         "power",
         summary="how many repetitions an effect needs",
         description="Tells how many repetitions find an effect, a ratio of two settings' mean times, and how small "
-        "an effect is found with some. It rests on how much trials of the same settings differ: stated, or taken from "
-        "the trials of a run.",
+        "an effect is found with some. It rests on how much trials of the same settings differ: stated, or taken "
+        "from the trials of a run.",
         examples=EXAMPLES,
     )
     spread = parser.add_mutually_exclusive_group(required=True)

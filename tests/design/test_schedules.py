@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -19,7 +20,11 @@ from testbed.plan import plan_of
 from tests.design.campaigns import campaign, campaigns
 
 HOURS = st.lists(st.builds("{:02d}:{:02d}".format, st.integers(0, 23), st.integers(0, 59)), min_size=1, max_size=6)
-BEGAN = st.datetimes(datetime(2026, 1, 1), datetime(2026, 12, 31))
+BEGAN = st.datetimes(timezones=st.just(UTC)).filter(lambda moment: moment.year < 9000)
+
+
+def at(year: int, month: int, day: int, hour: int, minute: int) -> datetime:
+    return datetime(year, month, day, hour, minute, tzinfo=UTC)
 
 
 @given(HOURS, BEGAN)
@@ -35,9 +40,9 @@ def test_blocks_begin_at_their_hours_one_after_another_and_as_soon_as_they_can(
 
 
 def test_nights_and_afternoons_in_turn() -> None:
-    noon = datetime(2026, 3, 1, 12, 0)
+    noon = at(2026, 3, 1, 12, 0)
     starts = block_starts(["02:00", "14:00", "02:00"], noon)
-    assert starts == [datetime(2026, 3, 2, 2, 0), datetime(2026, 3, 2, 14, 0), datetime(2026, 3, 3, 2, 0)]
+    assert starts == [at(2026, 3, 2, 2, 0), at(2026, 3, 2, 14, 0), at(2026, 3, 3, 2, 0)]
     assert gaps_s(["02:00", "14:00", "02:00"]) == [0, 12 * 3600, 24 * 3600]
 
 
@@ -52,14 +57,14 @@ def timed(hours: list[str], repetitions: int, cooldown_s: float = 0) -> Campaign
 def test_a_trial_waits_for_its_blocks_hour_and_for_the_cool_down() -> None:
     planned = plan_of(timed(["02:00", "14:00"], 2, cooldown_s=60))
     assert [trial.earliest for trial in planned] == ["02:00", "02:00", "14:00", "14:00"]
-    began = datetime(2026, 3, 1, 12, 0)
+    began = at(2026, 3, 1, 12, 0)
     first, second, third, _ = planned
-    night = datetime(2026, 3, 2, 2, 0)
+    night = at(2026, 3, 2, 2, 0)
     assert may_begin(first, planned, began=began, last_ended=None) == night
     ended = night + timedelta(minutes=5)
     assert may_begin(second, planned, began=began, last_ended=ended) == ended + timedelta(seconds=60)
-    assert may_begin(third, planned, began=began, last_ended=ended) == datetime(2026, 3, 2, 14, 0)
-    late = datetime(2026, 3, 4, 9, 0)  # interrupted for days: what is due begins at once
+    assert may_begin(third, planned, began=began, last_ended=ended) == at(2026, 3, 2, 14, 0)
+    late = at(2026, 3, 4, 9, 0)  # interrupted for days: what is due begins at once
     assert may_begin(third, planned, began=began, last_ended=late) == late + timedelta(seconds=60)
 
 
@@ -69,10 +74,10 @@ def test_slots_follow_each_other_with_what_lies_between(asked: Campaign, each_s:
     planned = plan_of(asked)
     slots = schedule(planned, {one.name: Estimate(seconds=each_s, size_bytes=0, source="") for one in planned})
     assert [slot.trial for slot in slots] == planned
-    builds = 1 + sum(a.testbed_key != b.testbed_key for a, b in zip(planned, planned[1:], strict=False))
+    builds = 1 + sum(a.testbed_key != b.testbed_key for a, b in itertools.pairwise(planned))
     cooled = sum(one.campaign.design.cooldown_s for one in planned[1:])
     assert slots[-1].ends_s == pytest.approx(builds * BUILD_S + cooled + each_s * len(planned))
-    for before, after in zip(slots, slots[1:], strict=False):
+    for before, after in itertools.pairwise(slots):
         assert after.begins_s >= before.ends_s
 
 
