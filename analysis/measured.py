@@ -31,6 +31,7 @@ from analysis.samples import (
 )
 from analysis.starvation import ESTIMATED
 from analysis.sweep import Swept, sweeps_of
+from analysis.warm_up import without_warm_up
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +105,8 @@ class Measured:
 
 
 def measure(trials: Sequence[TrialTimes]) -> Measured:
-    """Every number of a report. Raises EstimateError where a time is not finite."""
-    placed = by_interface(trials)
+    """Every number of a report, rounds of warm-up left out. Raises EstimateError where a time is not finite."""
+    placed = by_interface(without_warm_up(trials))
     readings = {name: _all_phases(of) for name, of in placed.items()}
     phases = {name: _estimates(found) for name, found in readings.items()}
     bounds = {name: _estimates(_bound_readings(of)) for name, of in placed.items()}

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from instrument.polling import Polling
 from testbed.errors import UsageError
 from testbed.inventory import NetworkName
-from testbed.validation import explained
+from testbed.validation import explained, stated
 
 RunConfigValue = bool | int | float | str
 BUNDLED_APP = "fl_app"
@@ -27,10 +28,22 @@ class _Strict(BaseModel):
 
 
 class Factors(_Strict):
-    """What is varied: every combination is one cell of the design."""
+    """What is varied: every combination is one cell of the design.
+
+    `others` has the levels of every other factor by the dotted name of the setting that it varies; a campaign file
+    names it as it names `interface`, and `testbed.design.factors` says which names there are.
+    """
 
     interface: tuple[NetworkName, ...] = Field(min_length=1)
     polling: tuple[Polling, ...] = Field(default=("stock",), min_length=1)
+    others: dict[str, tuple[Any, ...]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gathered(cls, written: Any) -> Any:
+        from testbed.design.factors import gathered
+
+        return gathered(written) if isinstance(written, Mapping) else written
 
     @field_validator("interface", "polling")
     @classmethod
@@ -38,6 +51,55 @@ class Factors(_Strict):
         if len(set(values)) != len(values):
             raise ValueError("names a level twice")
         return values
+
+    @property
+    def levels(self) -> dict[str, tuple[Any, ...]]:
+        """The levels of all factors by name, `interface` and `polling` first."""
+        return {"interface": self.interface, "polling": self.polling, **self.others}
+
+
+class Design(_Strict):
+    """Which cells of the design are run, in which order and blocks, and for how long at most.
+
+    `generators`: of a fraction, by the name of a factor with two levels, the factors whose product it follows.
+    `exclude`: parts of combinations that are not run. `hours`: when the blocks begin, on the controller's clock, one
+    after another. `warmup_rounds`: so many first rounds of every trial are marked and left out of estimates.
+    `effect` is the ratio that is worth detecting, `variability` the standard deviation of the logarithm of a trial's
+    mean between repetitions; None: nobody said.
+    """
+
+    kind: Literal["full", "fraction", "list"] = "full"
+    generators: dict[str, tuple[str, ...]] = {}
+    exclude: tuple[dict[str, Any], ...] = ()
+    order: Literal["random", "fixed"] = "random"
+    block: Literal["repetition", "time of day"] = "repetition"
+    hours: tuple[Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")], ...] = ()
+    warmup_rounds: Annotated[int, Field(ge=0)] = 0
+    cooldown_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
+    budget_h: Annotated[float, Field(gt=0)] | None = None
+    effect: Annotated[float, Field(gt=0)] | None = None
+    variability: Annotated[float, Field(gt=0)] | None = None
+
+    @field_validator("effect")
+    @classmethod
+    def _is_one(cls, value: float | None) -> float | None:
+        if value == 1.0:
+            raise ValueError("is a ratio, and 1 is no effect")
+        return value
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Design:
+        if bool(self.hours) != (self.block == "time of day"):
+            raise stated(
+                'design.hours and design.block = "time of day" go together: blocks that begin at stated hours. '
+                'Write both, such as hours = ["02:00", "14:00"], or neither.'
+            )
+        if bool(self.generators) != (self.kind == "fraction"):
+            raise stated(
+                'design.generators and design.kind = "fraction" go together: they say which fraction. Write both, '
+                "or neither."
+            )
+        return self
 
 
 class Workload(_Strict):
@@ -113,7 +175,10 @@ class Limits(_Strict):
 
 
 class Campaign(_Strict):
-    """A campaign. `rounds` and `clients` are also given to the app, as num-server-rounds and num-clients."""
+    """A campaign. `rounds` and `clients` are also given to the app, as num-server-rounds and num-clients.
+
+    `trial`: the combinations of a design that lists them, each with a level of every factor.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
     description: str = ""
@@ -122,11 +187,29 @@ class Campaign(_Strict):
     clients: Annotated[int, Field(ge=1, le=250)]
     repetitions: Annotated[int, Field(ge=1, le=1000)] = 1
     factors: Factors
+    design: Design = Design()
+    trial: tuple[dict[str, Any], ...] = ()
     workload: Workload = Workload()
     testbed: Testbed = Testbed()
     collect: Collect = Collect()
     limits: Limits = Limits()
     priorities: dict[FLOWER_ROLES, Annotated[int, Field(ge=-20, le=19)]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _listed(cls, written: Any) -> Any:
+        from testbed.design.factors import with_listed_factors
+
+        return with_listed_factors(written) if isinstance(written, Mapping) else written
+
+    @model_validator(mode="after")
+    def _has_rounds_to_measure(self) -> Campaign:
+        if self.design.warmup_rounds >= self.rounds:
+            raise stated(
+                f"design.warmup_rounds = {self.design.warmup_rounds} of rounds = {self.rounds}: none is left to "
+                "measure. Ask for more rounds, or for fewer of warm-up."
+            )
+        return self
 
     def run_config(self) -> dict[str, RunConfigValue]:
         """What `flwr run` is given: the workload's settings, with the campaign's rounds and clients."""

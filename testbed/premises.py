@@ -18,20 +18,19 @@ from typing import Any
 
 from analysis.revision import revision
 from instrument.identity import versions
-from testbed.emulation.conditions import Conditions
-from testbed.emulation.profiles import Profiles
+from testbed.design.testbeds import AskedTestbed
 from testbed.inventory import Inventory
 
 PACKAGES = ("instrument", "testbed", "fl_app", "collectors", "analysis")
 
 
 def premises(
-    campaign: str, app: Path, trials: Iterable[str], testbeds: Iterable[Mapping[str, Any]]
+    campaign: str, apps: Iterable[Path], trials: Iterable[str], testbeds: Iterable[Mapping[str, Any]]
 ) -> dict[str, Any]:
     """What a run stands on now. `campaign` is its file's text, `testbeds` say what its trials run on."""
     return {
         "campaign": campaign,
-        "app": {"folder": str(app), "sha256": digest_of(app)},
+        "apps": {str(app): digest_of(app) for app in apps},
         "code": {**revision(), "sha256": code_digest()},
         "versions": versions(),
         "machine": {"host": socket.gethostname(), "machine": platform.machine()},
@@ -40,15 +39,16 @@ def premises(
     }
 
 
-def emulated(profiles: Profiles, conditions: Conditions, clients: int) -> dict[str, Any]:
+def emulated(asked: AskedTestbed) -> dict[str, Any]:
     """What an emulated testbed is built from. Raises OSError where a trace cannot be read."""
+    conditions = asked.conditions
     traces = {
         network: [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
         for network, files in conditions.traces.items()
     }
     return {
-        "profiles": profiles.text.splitlines(),
-        "clients": clients,
+        "profiles": asked.profiles.text.splitlines() if asked.profiles else [],
+        "clients": asked.clients,
         "pi_cpu_cores": conditions.pi_cpu_cores,
         "background": asdict(conditions.background) if conditions.background else None,
         "traces_sha256": traces,

@@ -17,27 +17,27 @@ from testbed.standing import Standing, sessions_to
 from testbed.validity import Invalid, as_documents, from_documents
 
 
-def finish_half_done(standing: Standing, trials: Sequence[PlannedTrial]) -> None:
+def finish_half_done(standing: Standing) -> None:
     """Leave no trial of the run between its beginning and its end. Raises FedprobeError for a host not reached."""
     with standing.interrupts.shield():
-        if standing.inventory is None:
+        if standing.prepared.inventory is None:
             for testbed_id in leftovers.take_down_emulated(standing.folder):
                 standing.progress.say(f"testbed {testbed_id}, left by the run that was killed, is taken down")
-        for planned in trials:
+        for planned in standing.prepared.trials:
             trial = standing.folder.trial(planned.name)
             if trial.begun and not trial.ended:
                 _finish(standing, planned, trial)
 
 
 def _finish(standing: Standing, planned: PlannedTrial, trial: TrialFolder) -> None:
-    if standing.inventory is not None:
-        with sessions_to(standing.inventory, planned.campaign.clients) as sessions:
-            setting = standing.reaching(standing.inventory, sessions)
+    if (inventory := standing.prepared.inventory) is not None:
+        with sessions_to(inventory, planned.campaign.clients) as sessions:
+            setting = standing.reaching(inventory, sessions)
             problems = leftovers.take_down_on_hosts(setting.deployment(planned, trial.attempt))
             _keep(standing, setting, planned, trial, problems)
         return
-    inventory, files = leftovers.stood(standing.folder, str(trial.facts["testbed"]))
-    _keep(standing, standing.reaching(inventory, files), planned, trial, [])
+    stood, files = leftovers.stood(standing.folder, str(trial.facts["testbed"]))
+    _keep(standing, standing.reaching(stood, files), planned, trial, [])
 
 
 def _keep(
@@ -52,7 +52,7 @@ def _keep(
         trial.add(reasons=as_documents([cut_off, *against, *left]))
     setting.progress.say(f"{planned.name}: left in state {trial.state} by the run that ended, is finished")
     keep(setting, setting.deployment(planned, trial.attempt), trial)
-    if trial.facts["fetched"] and standing.inventory is None:
+    if trial.facts["fetched"] and standing.prepared.inventory is None:
         unfetched.forget(standing.folder.path, str(trial.facts["on_hosts"]))
     outcome, reason = trial.facts["outcome"], trial.facts["reason"]
     setting.progress.say(f"{planned.name}: {outcome}" + (f": {reason}" if reason else ""))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 
-from testbed.campaign_conditions import conditions_of, profiles_of
+from testbed.design.testbeds import AskedTestbed
 from testbed.emulation import lifecycle
 from testbed.emulation.profiles import Profiles
 from testbed.errors import FedprobeError
@@ -18,6 +17,7 @@ from testbed.inventory import Host, Inventory
 from testbed.login import login_to
 from testbed.manifest import described
 from testbed.plan import PlannedTrial
+from testbed.prepared import Prepared
 from testbed.progress import RunProgress
 from testbed.run_folder import RunFolder
 from testbed.setting import Setting
@@ -32,10 +32,7 @@ ANSWER_S = 10.0
 class Standing:
     """Gives each trial its setting. Leaving the `with` block takes the testbed down."""
 
-    campaign_file: Path
-    app: Path
-    trials: Sequence[PlannedTrial]
-    inventory: Inventory | None  # None: the testbed is emulated
+    prepared: Prepared
     folder: RunFolder
     mark: str
     interrupts: Interrupts
@@ -57,31 +54,25 @@ class Standing:
 
     def setting(self, planned: PlannedTrial) -> Setting:
         """The setting of a trial, its testbed built and its hosts logged in to. Raises FedprobeError."""
-        key = testbed_key(planned)
-        if self._setting is None or key != self._key:
+        if self._setting is None or planned.testbed_key != self._key:
             self._stack.close()
-            self._setting, self._key = None, key
-            self._setting = self._built(planned)
+            self._setting, self._key = None, planned.testbed_key
+            self._setting = self._built(self.prepared.testbed_of(planned))
         else:
             self._log_in_again(self._setting.inventory)
-        return self._setting
+        return replace(self._setting, app=self.prepared.app_of(planned))
 
-    def _built(self, planned: PlannedTrial) -> Setting:
-        alike = [trial for trial in self.trials if testbed_key(trial) == self._key]
-        clients = max(trial.campaign.clients for trial in alike)
-        profiles = None if self.inventory else profiles_of(planned.campaign, self.campaign_file)
-        if self.inventory is None:
-            self.progress.doing("building the testbed")
-        inventory = self._stack.enter_context(self._testbed(planned, alike, clients, profiles))
-        self._sessions = self._stack.enter_context(sessions_to(inventory, clients))
-        return self.reaching(inventory, self._sessions, profiles)
+    def _built(self, asked: AskedTestbed) -> Setting:
+        inventory = self._stack.enter_context(self._testbed(asked))
+        self._sessions = self._stack.enter_context(sessions_to(inventory, asked.clients))
+        return self.reaching(inventory, self._sessions, asked.profiles)
 
     def reaching(
         self, inventory: Inventory, sessions: Mapping[str, Shell], profiles: Profiles | None = None
     ) -> Setting:
         """The setting of trials on hosts that are reached by these shells."""
         return Setting(
-            app=self.app,
+            app=self.prepared.app,
             inventory=inventory,
             profiles=profiles,
             sessions=sessions,
@@ -91,19 +82,18 @@ class Standing:
         )
 
     @contextmanager
-    def _testbed(
-        self, planned: PlannedTrial, alike: Sequence[PlannedTrial], clients: int, profiles: Profiles | None
-    ) -> Iterator[Inventory]:
-        if self.inventory is not None:
-            yield self.inventory
+    def _testbed(self, asked: AskedTestbed) -> Iterator[Inventory]:
+        if self.prepared.inventory is not None:
+            yield self.prepared.inventory
             return
+        self.progress.doing("building the testbed")
         inventory = lifecycle.up(
-            clients,
-            networks=networks_of(alike),
-            profiles=profiles,
+            asked.clients,
+            networks=asked.networks,
+            profiles=asked.profiles,
             held=False,
-            seed=planned.campaign.seed,
-            conditions=conditions_of(planned.campaign, self.campaign_file),
+            seed=self.prepared.campaign.seed,
+            conditions=asked.conditions,
             run_folder=self.folder.path,
         )
         try:
@@ -125,19 +115,6 @@ class Standing:
                 continue
             self._sessions[name].close()
             self._sessions[name] = fresh
-
-
-def testbed_key(planned: PlannedTrial) -> str:
-    """Trials with equal keys can run on one testbed."""
-    campaign = planned.campaign
-    return f"{campaign.clients} clients, seed {campaign.seed}, {campaign.testbed.model_dump_json()}"
-
-
-def networks_of(trials: Sequence[PlannedTrial]) -> list[str]:
-    """The networks that trials use, in the order of their campaign file."""
-    used = {trial.interface for trial in trials} | {name for trial in trials for name in trial.networks.values()}
-    named = [name for trial in trials for name in trial.campaign.factors.interface]
-    return [name for name in dict.fromkeys([*named, *sorted(used)]) if name in used]
 
 
 def _answers(shell: Shell) -> bool:

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
+
+_STATED = "stated"
 
 Place = tuple[int | str, ...]
 
@@ -32,6 +35,11 @@ def _has_deeper(place: Place, places: Sequence[Place]) -> bool:
     return any(len(other) > len(place) and other[: len(place)] == place for other in places)
 
 
+def stated(sentences: str) -> PydanticCustomError:
+    """What a validator raises that says all itself: the place, what is wrong and what to do."""
+    return PydanticCustomError(_STATED, "{sentences}", {"sentences": sentences})
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint for a name that is not known: the nearest known one, else all of them."""
     names = list(known)
@@ -46,6 +54,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def _explained_one(finding: Any, root: type[BaseModel], named: Callable[[Place], str]) -> str:
     place = named(finding["loc"])
+    if finding["type"] == _STATED:
+        return str(finding["msg"])
     if finding["type"] == "extra_forbidden":
         return f"unknown key {place}. {nearest(str(finding['loc'][-1]), _keys_at(finding['loc'][:-1], root))}"
     if finding["type"] == "missing":

@@ -30,10 +30,13 @@ class Plan:
         """How long a link is full in each direction."""
         return self.omitted_s + self.load_s
 
+    def about_s(self, links: int) -> float:
+        """Seconds that measuring so many links takes."""
+        return links * (2 * self.filled_s + self.idle_pings / self.pings_per_s + AROUND_S)
+
     def words(self, links: int) -> str:
         """What measuring so many links takes, for who pays for bytes."""
-        about_s = links * (2 * self.filled_s + self.idle_pings / self.pings_per_s + AROUND_S)
         return (
-            f"link baseline before the first trial: {links} links, about {about_s:.0f} s; each is full for "
-            f"{self.filled_s} s up and {self.filled_s} s down, at 100 Mbit/s {self.filled_s * 12.5:g} MB each way"
+            f"link baseline before the first trial: {links} links, about {self.about_s(links):.0f} s; each is full "
+            f"for {self.filled_s} s up and {self.filled_s} s down, at 100 Mbit/s {self.filled_s * 12.5:g} MB each way"
         )

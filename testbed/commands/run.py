@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from testbed.commands import Commands, command
 
 if TYPE_CHECKING:
+    from testbed.design.detectable import Variability
+    from testbed.prepared import Prepared
     from testbed.run_folder import RunFolder
-    from testbed.runner import Prepared
 
 EXAMPLES = """\
 examples:
   fedprobe run examples/quickstart.toml
   fedprobe run quickstart                       the same campaign, as shipped with fedprobe
   fedprobe run mine.toml --out runs/monday
-  fedprobe run mine.toml --dry-run              what would be run, and in which order
-  fedprobe run --resume runs/monday             finish what is missing of a run that was ended or killed
+  fedprobe run mine.toml --dry-run              the plan, its time, its power, and every command
+  fedprobe run mine.toml --dry-run --from runs/monday    the same, from how earlier trials went
+  fedprobe run --resume runs/monday             finish a run that was ended or killed
 """
 
 
@@ -36,6 +39,13 @@ def add_to(commands: Commands) -> None:
     )
     parser.add_argument("--out", metavar="DIR", type=Path, help="run folder, which must be new (runs/NAME-TIME)")
     parser.add_argument("--dry-run", action="store_true", help="check and plan, start nothing")
+    parser.add_argument(
+        "--from",
+        dest="earlier",
+        metavar="RUN_DIR",
+        type=Path,
+        help="estimate times, and differences between trials, from the trials of this run",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else on stdout")
     parser.add_argument(
         "--resume", metavar="RUN_DIR", type=Path, help="finish what is missing of that run, in the planned order"
@@ -50,31 +60,34 @@ def add_to(commands: Commands) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Prepare, run, report. Exit code 1 where a trial failed, 3 where the result is not trustworthy."""
-    import json
-
-    from testbed.plan import plan_document
+    from testbed.design.disk import require_space
+    from testbed.design.earlier import earlier_trials
+    from testbed.opening import alone_in_folder, alone_on_testbed, begin
+    from testbed.prepared import check_machine, prepare
     from testbed.run_folder import RunFolder, default_folder
-    from testbed.runner import alone_in_folder, alone_on_testbed, begin, check_machine, prepare
 
     _require_sense(options)
     if options.resume is not None:
         return _resume(options)
-    prepared = prepare(campaign_file(options.campaign))
+    earlier = earlier_trials(options.earlier) if options.earlier is not None else ()
+    prepared = prepare(campaign_file(options.campaign), earlier)
     if options.dry_run:
-        document = plan_document(prepared.campaign, prepared.trials)
-        print(json.dumps(document, indent=2) if options.json else _plan_lines(prepared))
+        _tell(prepared, options.earlier, as_json=options.json)
         return 0
     check_machine(prepared)
+    out = options.out or default_folder(prepared.campaign.name)
+    require_space(out, [prepared.estimates[trial.name] for trial in prepared.trials])
     with alone_on_testbed(prepared):
-        folder = RunFolder.create(options.out or default_folder(prepared.campaign.name), prepared.file)
+        folder = RunFolder.create(out, prepared.file)
         with alone_in_folder(folder):
             begin(prepared, folder)
             return _run(prepared, folder, as_json=options.json)
 
 
 def _resume(options: argparse.Namespace) -> int:
+    from testbed.opening import alone_in_folder, alone_on_testbed, reopen
+    from testbed.prepared import check_machine
     from testbed.run_folder import RunFolder
-    from testbed.runner import alone_in_folder, alone_on_testbed, check_machine, reopen
 
     with alone_in_folder(RunFolder.existing(options.resume)):
         prepared, folder = reopen(options.resume, accepted=options.accept_changes)
@@ -96,6 +109,64 @@ def _require_sense(options: argparse.Namespace) -> None:
         raise UsageError(
             "--resume takes campaign and folder from the run itself. Leave out CAMPAIGN, --out and --dry-run."
         )
+
+
+def _tell(prepared: Prepared, earlier: Path | None, *, as_json: bool) -> None:
+    """Print what would be done: one document, a table on a terminal, or plain lines."""
+    import json
+
+    from testbed.design import dry_run
+
+    unchecked = _unchecked(prepared)
+    known = dry_run.variability(prepared, _variability_of(earlier))
+    if as_json:
+        print(json.dumps(dry_run.document(prepared, known), indent=2, ensure_ascii=False))
+        return
+    print("\n".join(dry_run.head_lines(prepared)))
+    _print_rows(dry_run.rows(prepared))
+    print("\n".join([*dry_run.power_lines(prepared, known), *unchecked, *dry_run.command_lines(prepared)]))
+
+
+def _unchecked(prepared: Prepared) -> list[str]:
+    """Hold every testbed against this machine; a line where it lacks what that takes, or its user the right."""
+    from testbed.errors import MissingCapabilityError
+
+    try:
+        for asked in prepared.testbeds.values():
+            asked.require_possible()
+    except MissingCapabilityError as error:
+        return [f"not held against this machine: {error}"]
+    return []
+
+
+def _variability_of(earlier: Path | None) -> Variability | None:
+    """How much the trials of a run differ; None where they are too few to tell."""
+    from testbed.commands.report import trials_of
+    from testbed.design.detectable import DEFAULT_METRIC, variability_of
+    from testbed.design.factors import DesignError
+
+    if earlier is None:
+        return None
+    try:
+        return variability_of(trials_of([earlier]), DEFAULT_METRIC, str(earlier))
+    except DesignError:
+        return None
+
+
+def _print_rows(rows: Sequence[Sequence[str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        print("\n".join("  " + "  ".join(row).strip() for row in rows))
+        return
+    table = Table(box=None, header_style="bold")
+    for name in ("block", "trial", "levels", "begins", "takes"):
+        table.add_column(name, justify="left" if name in {"block", "trial", "levels"} else "right")
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
 
 
 def _run(prepared: Prepared, folder: RunFolder, *, as_json: bool) -> int:
@@ -137,19 +208,6 @@ def campaign_file(name: str) -> Path:
         if (folder / f"{name}.toml").is_file():
             return folder / f"{name}.toml"
     return path
-
-
-def _plan_lines(prepared: Prepared) -> str:
-    from testbed.baseline.plan import Plan
-
-    campaign = prepared.campaign
-    links = campaign.clients * len(campaign.factors.interface)
-    head = (
-        f"{campaign.name}: {len(prepared.trials)} trials of {campaign.rounds} rounds, {campaign.clients} clients, "
-        f"order drawn from seed {campaign.seed}"
-    )
-    baseline = [Plan(load_s=campaign.collect.baseline_s).words(links)] if campaign.collect.baseline else []
-    return "\n".join([head, *baseline, *(f"  {trial.name}" for trial in prepared.trials)])
 
 
 def _now_s() -> float:

@@ -137,12 +137,13 @@ def _inventory(site: Site, plans: Sequence[HostPlan], emulator: Emulator) -> Inv
         clock="shared",  # the wall clock: no kernel has namespaces of it
         known_hosts=site.folder / _KNOWN_HOSTS,
         controller=Controller(management=CONTROLLER_ADDRESS, namespace=site.shape.management),
-        hosts=tuple(_host(site, plan) for plan in plans),
+        hosts=tuple(host_of(site, plan) for plan in plans),
         emulator=emulator,
     )
 
 
-def _host(site: Site, plan: HostPlan) -> Host:
+def host_of(site: Site, plan: HostPlan) -> Host:
+    """A host as an inventory has it."""
     interfaces = {
         network.name: {"device": network.device, "address": network.address(plan.name)[0]}
         for network in site.shape.networks

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -141,10 +142,14 @@ def test_a_command_that_cannot_be_instrumented(tmp_path: Path, capsys: pytest.Ca
     )
 
 
-def test_dry_run_plans_and_starts_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dry_run_plans_and_starts_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     assert main(["run", "quickstart", "--dry-run"]) == 0
     planned = capsys.readouterr().out
-    assert planned.count("-r1") == 3
+    assert len(re.findall(r"^  .*\d{3}-(?:ethernet|wifi|5g)-r1  ", planned, re.MULTILINE)) == 3
+    assert not (tmp_path / "runs").exists()
     assert main(["run", "quickstart", "--dry-run"]) == 0
     assert capsys.readouterr().out == planned, "the same seed gives the same order"
 

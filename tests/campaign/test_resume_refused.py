@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from testbed.cli import main
+from testbed.opening import begin, reopen
+from testbed.prepared import prepare
 from testbed.run_folder import LOCK, MANIFEST, RunFolder, TrialFolder
 from testbed.run_lock import held
-from testbed.runner import begin, missing, prepare, reopen
+from testbed.runner import missing
 from tests.campaign.conftest import SMALL
 
 TEXT = SMALL.format(rounds=1, clients=1, interface="5g", app="fl_app")

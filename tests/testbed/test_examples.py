@@ -11,6 +11,7 @@ import pytest
 from fl_app.workloads.settings import settings
 from testbed.campaign import app_folder, read_campaign
 from testbed.commands.run import campaign_file
+from testbed.design.cells import cells_of
 from testbed.inventory_file import parse_inventory
 from testbed.plan import plan_of
 
@@ -23,10 +24,7 @@ CAMPAIGNS = [path for path in EXAMPLES if path not in INVENTORIES]
 def test_a_shipped_campaign_is_accepted(path: Path) -> None:
     campaign = read_campaign(path)
     assert campaign.name == path.stem
-    assert (
-        len(plan_of(campaign))
-        == len(campaign.factors.interface) * len(campaign.factors.polling) * campaign.repetitions
-    )
+    assert len(plan_of(campaign)) == len(cells_of(campaign)) * campaign.repetitions
     assert campaign_file(path.stem) == path
     project = tomllib.loads((app_folder(campaign, path) / "pyproject.toml").read_text(encoding="utf-8"))
     defaults = project["tool"]["flwr"]["app"]["config"]

@@ -1,0 +1,269 @@
+"""Which settings of a campaign can be factors, how a file names them, and a campaign with levels put in.
+
+A factor is named by its place in the campaign file: `clients`, `testbed.pi_cpu`, `workload.settings.layout`. A file
+may write the name as one quoted key or as tables. `interface`, `polling` and `fault` are of a trial alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from testbed.errors import UsageError
+from testbed.validation import explained, stated
+
+if TYPE_CHECKING:
+    from testbed.campaign import Campaign
+
+OF_A_TRIAL = ("interface", "polling", "fault")
+APP_SETTINGS = "workload.settings"
+NONE = "none"  # of testbed and limits, the level that leaves a setting out: TOML has no word for it
+_MAY_BE_LEFT_OUT = ("testbed.", "limits.")
+_WHOLE = "is of the whole campaign and can be no factor"
+_REFUSED = {
+    "name": _WHOLE,
+    "description": _WHOLE,
+    "seed": f"{_WHOLE}: it decides the order. The app's own is workload.settings.seed",
+    "repetitions": f"{_WHOLE}: it says how often each combination is run",
+    "testbed.kind": "cannot be a factor: a campaign runs on one testbed",
+    "testbed.inventory": "cannot be a factor: a campaign runs on one testbed",
+    "collect.baseline": "cannot be a factor: links are measured once, before the first trial",
+    "collect.baseline_s": "cannot be a factor: links are measured once, before the first trial",
+    f"{APP_SETTINGS}.num-server-rounds": "is given by `rounds`. Write factors.rounds",
+    f"{APP_SETTINGS}.num-clients": "is given by `clients`. Write factors.clients",
+}
+_ABSENT = object()
+_NOT_SETTINGS = ("factors", "design", "trial", "fault", "churn")
+_OPEN = (APP_SETTINGS, "testbed.trace")  # tables whose keys the campaign's model does not know
+_TABLES = ("testbed.trace", "testbed.background")  # levels may also be whole tables
+
+
+class DesignError(UsageError):
+    """The design asks for something that cannot be; the message does not name the file."""
+
+
+def known_names() -> list[str]:
+    """The names that a factor can have; below `workload.settings` and `testbed.trace` there are more."""
+    from testbed.campaign import Campaign
+
+    return [*OF_A_TRIAL, *(name for name in _settings(Campaign, "") if name not in _REFUSED)]
+
+
+def _settings(model: type[BaseModel], above: str) -> Iterable[str]:
+    for key, item in model.model_fields.items():
+        name = f"{above}{item.alias or key}"
+        if name in _NOT_SETTINGS:
+            continue
+        inner = _model_in(item.annotation)
+        if inner is None or name in _TABLES:
+            yield from _keys_of_table(name, item.annotation)
+        if inner is not None:
+            yield from _settings(inner, f"{name}.")
+
+
+def _keys_of_table(name: str, annotation: Any) -> Iterable[str]:
+    """The setting itself; of a table with a closed list of keys, such as `priorities`, each of them."""
+    keys = get_args(get_args(annotation)[0]) if getattr(annotation, "__origin__", None) is dict else ()
+    if keys and all(isinstance(key, str) for key in keys):
+        yield from (f"{name}.{key}" for key in keys)
+    elif name != APP_SETTINGS:
+        yield name
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    for one in (annotation, *get_args(annotation)):
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            return one
+    return None
+
+
+def require_name(name: str, place: str = "factors") -> None:
+    """Raises an error that says all, where no setting of that name can be a factor."""
+    if name in _REFUSED:
+        raise stated(f"{place}.{name} {_REFUSED[name]}.")
+    above = name.rpartition(".")[0]
+    if above in _OPEN or name in (known := known_names()):
+        return
+    raise stated(f"unknown key {place}.{name}. {_hint(name, known)}")
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    last = name.rpartition(".")[2]
+    if same := [one for one in known if one.rpartition(".")[2] == last]:
+        return f"Did you mean {same[0]}?"
+    candidates = [*known, *([f"{APP_SETTINGS}.{last}"] if "." in name else [])]
+    if near := get_close_matches(name, candidates, n=1, cutoff=0.6):  # layout is not near fault
+        return f"Did you mean {near[0]}?"
+    return (
+        f"A factor is interface, polling, or a setting by its dotted name; of the app's own settings that is "
+        f"{APP_SETTINGS}.{last} (docs/campaign.md)."
+    )
+
+
+def gathered(written: Mapping[str, Any]) -> dict[str, Any]:
+    """The [factors] table with every factor but `interface` and `polling` below `others`, by its dotted name."""
+    plain = {key: value for key, value in written.items() if key != "others"}
+    found = dict(written.get("others") or {})
+    found.update(flattened(plain))
+    kept = {name: found.pop(name) for name in ("interface", "polling") if name in found}
+    for name, levels in found.items():
+        require_name(name)
+        _require_levels(name, levels)
+    return {**kept, "others": found}
+
+
+def _require_levels(name: str, levels: Any) -> None:
+    if not isinstance(levels, list | tuple) or not levels:
+        raise stated(f"factors.{name} = {levels!r}: a factor has a list of levels. Write [{_shown(levels)}].")
+    texts = [canonical(level) for level in levels]
+    if len(set(texts)) != len(texts):
+        raise stated(f"factors.{name} = {_shown(levels)} names a level twice. Leave one of them out.")
+
+
+def _shown(levels: Any) -> str:
+    return json.dumps(levels, ensure_ascii=False, default=str) if levels else "..."
+
+
+def flattened(written: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Nested tables as one table of dotted names."""
+    found: dict[str, Any] = {}
+    for key, value in written.items():
+        name = f"{above}{key}"
+        if isinstance(value, Mapping) and name not in _TABLES and value:
+            found.update(flattened(value, f"{name}."))
+        elif isinstance(value, Mapping) and name == "testbed.trace" and _is_levels(value):
+            found.update({f"{name}.{network}": levels for network, levels in value.items()})
+        else:
+            found[name] = value
+    return found
+
+
+def _is_levels(table: Mapping[str, Any]) -> bool:
+    """Whether a table of traces is one of factors, `trace.5g = ["a.csv", "b.csv"]`, and no level."""
+    return bool(table) and all(isinstance(value, list) for value in table.values())
+
+
+def with_listed_factors(written: Mapping[str, Any]) -> dict[str, Any]:
+    """A campaign's document with what its factors say besides: of a list the factors, of `clients` and `rounds` the
+    most that a trial has.
+    """
+    document = dict(written)
+    listed = _kind(document) == "list"
+    if bool(document.get("trial")) != listed:
+        raise stated(
+            'design.kind = "list" and [[trial]] tables go together: they are the cells. Write both, or neither.'
+        )
+    if listed and isinstance(document["trial"], list | tuple):
+        document["trial"] = [_listed_trial(place, one) for place, one in enumerate(document["trial"])]
+        if isinstance(document.get("factors", {}), Mapping):
+            document["factors"] = _factors_of(document["trial"], document.get("factors"))
+    factors = document.get("factors")
+    if isinstance(factors, Mapping):
+        for name in ("clients", "rounds"):
+            _take_most(document, name, factors.get(name, (factors.get("others") or {}).get(name)))
+    return document
+
+
+def _kind(document: Mapping[str, Any]) -> Any:
+    design = document.get("design", {})
+    return design.get("kind") if isinstance(design, Mapping) else getattr(design, "kind", None)
+
+
+def _take_most(document: dict[str, Any], name: str, levels: Any) -> None:
+    if not isinstance(levels, list | tuple) or not all(isinstance(one, int) for one in levels) or not levels:
+        return
+    if document.get(name, levels[0]) not in levels:
+        raise stated(
+            f"{name} = {document[name]} stands beside factors.{name} = {_shown(levels)}. Leave {name} out: its "
+            "levels are the factor's."
+        )
+    document[name] = max([one for one in levels if _is_possible(name, one)] or levels)
+
+
+def _is_possible(name: str, level: int) -> bool:
+    """Whether a level can be; one that cannot is refused by its factor's name later."""
+    from testbed.campaign import Campaign
+
+    bounds = Campaign.model_fields[name].metadata
+    return all(getattr(one, "ge", level) <= level <= getattr(one, "le", level) for one in bounds)
+
+
+def _listed_trial(place: int, one: Any) -> dict[str, Any]:
+    if not isinstance(one, Mapping):
+        raise stated(f"trial {place + 1} is no table. Write [[trial]] above each combination.")
+    levels = flattened(one)
+    for name in levels:
+        require_name(name, "trial")
+    return levels
+
+
+def _factors_of(trials: Sequence[Mapping[str, Any]], written: Any) -> dict[str, Any]:
+    """The factors of a list, their levels in the order in which they first appear."""
+    names = list(dict.fromkeys(name for one in trials for name in one))
+    for place, one in enumerate(trials):
+        if lacking := [name for name in ("interface", *names) if name not in one and name != "polling"]:
+            raise stated(
+                f"trial {place + 1} has no level of {lacking[0]}: a listed trial has one of each factor. Add it."
+            )
+    found = {name: _distinct([one[name] for one in trials if name in one]) for name in names}
+    if "polling" in found and any("polling" not in one for one in trials) and "stock" not in found["polling"]:
+        found["polling"] = ["stock", *found["polling"]]
+    if written and gathered(written) != gathered(found):
+        raise stated(
+            '[factors] stands beside design.kind = "list", whose levels are those of [[trial]]. Leave it out.'
+        )
+    return found
+
+
+def _distinct(levels: Iterable[Any]) -> list[Any]:
+    return list({canonical(level): level for level in levels}.values())
+
+
+def canonical(level: Any) -> str:
+    """A level as a text that is the same for the same level and no other."""
+    return json.dumps(level, sort_keys=True, ensure_ascii=False, default=str)
+
+
+def with_levels(campaign: Campaign, levels: Mapping[str, Any]) -> Campaign:
+    """The campaign with a level of each factor put in its place, checked. Raises DesignError."""
+    from testbed.campaign import Campaign
+
+    changed = {name: level for name, level in levels.items() if name not in OF_A_TRIAL}
+    if not changed:
+        return campaign
+    parts: dict[str, Any] = {name: getattr(campaign, name) for name in Campaign.model_fields}
+    for name, level in changed.items():
+        absent = level == NONE and name.startswith(_MAY_BE_LEFT_OUT)
+        _put(parts, name.split(".", _depth(name)), _ABSENT if absent else level)
+    try:
+        return Campaign.model_validate(parts)
+    except ValidationError as error:
+        named = ", ".join(f"factors.{name} has the level {_shown_level(level)}" for name, level in changed.items())
+        raise DesignError(f"{named}: {explained(error, Campaign)}") from error
+
+
+def _depth(name: str) -> int:
+    """How many dots part keys: those of an app's own setting are part of its name."""
+    return 2 if any(name.startswith(f"{table}.") for table in _OPEN) else name.count(".")
+
+
+def _shown_level(level: Any) -> str:
+    return json.dumps(level, ensure_ascii=False, default=str)
+
+
+def _put(parts: dict[str, Any], place: Sequence[str], level: Any) -> None:
+    first, *deeper = place
+    if not deeper:
+        if level is _ABSENT:
+            parts.pop(first, None)
+        else:
+            parts[first] = level
+        return
+    inner = parts.get(first)
+    inner = inner.model_dump(exclude_unset=True) if isinstance(inner, BaseModel) else dict(inner or {})
+    _put(inner, deeper, level)
+    parts[first] = inner
