@@ -15,7 +15,7 @@ from testbed.errors import UsageError
 from testbed.manifest import manifest
 from testbed.plan import plan_document
 from testbed.prepared import Prepared, prepare
-from testbed.run_folder import CAMPAIGN, LOCK, MANIFEST, PLAN, RunFolder
+from testbed.run_folder import CAMPAIGN, LOCK, MANIFEST, PLAN, RunFolder, RunFolderError
 from testbed.run_lock import held, lock_of_inventory
 from testbed.selftest.results import newest
 
@@ -63,6 +63,11 @@ def reopen(path: Path, *, accepted: bool) -> tuple[Prepared, RunFolder]:
     """
     folder = RunFolder.existing(path)
     document = folder.read(MANIFEST)
+    if not document.keys() >= {"begun", "campaign_file", "premises"}:
+        raise RunFolderError(
+            f"{path}: its {MANIFEST} does not say what the run stands on: it was begun by a fedprobe that could not "
+            "resume. Begin anew: fedprobe run CAMPAIGN."
+        )
     names = {trial["name"] for trial in folder.read(PLAN)["trials"]}
     file = Path(document["campaign_file"])
     whole = prepare(file, copy=None if file.exists() else folder.path / CAMPAIGN)

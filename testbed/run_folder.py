@@ -136,11 +136,7 @@ class RunFolder:
 
     def read(self, name: str) -> dict[str, Any]:
         """One of the run's JSON documents. Raises RunFolderError where it is damaged."""
-        try:
-            found: dict[str, Any] = json.loads((self.path / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise RunFolderError(f"{self.path / name} cannot be read: {error}. Begin anew: fedprobe run.") from error
-        return found
+        return read_json(self.path / name)
 
 
 def _attempt(folder: str, trial: str) -> int | None:
@@ -211,11 +207,22 @@ class TrialFolder:
 
     def _read(self) -> dict[str, Any]:
         file = self.path / "trial.json"
-        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        return read_json(file) if file.exists() else {}
 
 
 def _now() -> str:
     return datetime.now(tz=UTC).isoformat(timespec="milliseconds")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object in a file. Raises RunFolderError where it is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"{path} cannot be read: {error}. Begin anew: fedprobe run CAMPAIGN.") from error
+    if not isinstance(found, dict):
+        raise RunFolderError(f"{path} is not a JSON object. Begin anew: fedprobe run CAMPAIGN.")
+    return found
 
 
 def write_json(path: Path, document: Any) -> None:

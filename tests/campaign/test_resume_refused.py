@@ -90,6 +90,22 @@ def test_a_folder_of_no_run_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
     assert "campaign.toml, plan.json, manifest.json is not there" in refused(capsys, "--resume", tmp_path / "empty")
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        (MANIFEST, "{}", "was begun by a fedprobe that could not resume"),
+        (MANIFEST, "[", "manifest.json cannot be read"),
+        ("plan.json", "[]", "plan.json is not a JSON object"),
+    ],
+)
+def test_a_damaged_run_folder_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], name: str, text: str, expected: str
+) -> None:
+    folder = begun(tmp_path)
+    (folder.path / name).write_text(text)
+    assert expected in refused(capsys, "--resume", folder.path)
+
+
 def test_a_run_that_goes_on_is_not_taken_up_by_another(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = begun(tmp_path)
     with held(folder.path / LOCK, "it"):
