@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from testbed import leftovers, unfetched
+from testbed import aftermath, unfetched
 from testbed.keeping import keep
 from testbed.plan import PlannedTrial
 from testbed.run_folder import TrialFolder
@@ -21,7 +21,7 @@ def finish_half_done(standing: Standing) -> None:
     """Leave no trial of the run between its beginning and its end. Raises FedprobeError for a host not reached."""
     with standing.interrupts.shield():
         if standing.prepared.inventory is None:
-            for testbed_id in leftovers.take_down_emulated(standing.folder):
+            for testbed_id in aftermath.take_down_emulated(standing.folder):
                 standing.progress.say(f"testbed {testbed_id}, left by the run that was killed, is taken down")
         for planned in standing.prepared.trials:
             trial = standing.folder.trial(planned.name)
@@ -33,10 +33,10 @@ def _finish(standing: Standing, planned: PlannedTrial, trial: TrialFolder) -> No
     if (inventory := standing.prepared.inventory) is not None:
         with sessions_to(inventory, planned.campaign.clients) as sessions:
             setting = standing.reaching(inventory, sessions)
-            problems = leftovers.take_down_on_hosts(setting.deployment(planned, trial.attempt))
+            problems = aftermath.take_down_on_hosts(setting.deployment(planned, trial.attempt))
             _keep(standing, setting, planned, trial, problems)
         return
-    stood, files = leftovers.stood(standing.folder, str(trial.facts["testbed"]))
+    stood, files = aftermath.stood(standing.folder, str(trial.facts["testbed"]))
     _keep(standing, standing.reaching(stood, files), planned, trial, [])
 
 
