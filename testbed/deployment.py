@@ -23,6 +23,7 @@ from testbed.credentials import Credentials
 from testbed.errors import FedprobeError
 from testbed.every_host import on_every_host
 from testbed.inventory import Host, Inventory, NetworkName
+from testbed.leftovers import end_leftovers
 from testbed.shell import Shell
 from testbed.trial_scripts import END_MARKED, NEW_FOLDERS
 from testbed.validity import Reason
@@ -218,7 +219,7 @@ class Deployment:
         """End what a controller that was killed left of this trial, in the order of `stop`."""
         on_every_host(self.hosts, self._end_leftovers)
         on_every_host(self.hosts, self._remove_credentials)
-        on_every_host([*self.nodes, self.inventory.server], lambda host: self._end_marked(host, COLLECTORS_MARK))
+        on_every_host([*self.nodes, self.inventory.server], self._end_collectors)
 
     def _stop_kind(self, kind: str, role: str | None = None) -> None:
         """End the processes of a kind, all hosts at once."""
@@ -233,14 +234,17 @@ class Deployment:
             self.not_ended.append(f"{process.name}: {error}")
 
     def _end_leftovers(self, host: Host) -> None:
-        """End what carries this trial's mark in its environment: Flower detaches processes into other sessions."""
-        self._end_marked(host, TRIAL_MARK)
-
-    def _end_marked(self, host: Host, mark: str) -> None:
         try:
-            self.sessions[host.name].run(["sh", "-c", END_MARKED, "end", f"{mark}={self.trial}"], timeout_s=30)
+            end_leftovers(self.sessions[host.name], self.trial, self.folder(host, "spool"))
         except FedprobeError as error:
             self.not_ended.append(f"leftovers on {host.name}: {error}")
+
+    def _end_collectors(self, host: Host) -> None:
+        script = ["sh", "-c", END_MARKED, "end", f"{COLLECTORS_MARK}={self.trial}"]
+        try:
+            self.sessions[host.name].run(script, timeout_s=COMMAND_S)
+        except FedprobeError as error:
+            self.not_ended.append(f"collectors on {host.name}: {error}")
 
     def _remove_credentials(self, host: Host) -> None:
         try:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from instrument.identity import package_version
+from instrument.identity import ROLES, package_version
 from testbed.deployment import RUN_MARK, TRIAL_MARK, Deployment
 from testbed.errors import RemoteError
 from testbed.every_host import on_every_host
@@ -19,26 +19,47 @@ from testbed.validity import Invalid
 
 LOOK_S = 20.0
 PACKAGES = ("fedprobe", "flwr")
-# argv: the work folder, then the names of the marks of a trial and of its run, then packages
+# argv: the work folder, the names of the marks of a trial and of its run, the roles of Flower's processes with commas
+# between them, then packages. Flower makes its processes unreadable to all but root: an own one is told by its role.
+# Processes of containers, and of emulated hosts, are not this host's.
 _LOOK = """
 import importlib.metadata as metadata, json, os, shutil, sys
-folder, trial, run, *packages = sys.argv[1:]
+folder, trial, run, roles, *packages = sys.argv[1:]
+def read(pid, name):
+    with open(f"/proc/{pid}/{name}", "rb") as file:
+        return file.read().decode(errors="replace")
+def is_own(pid):
+    line = next(line for line in read(pid, "status").splitlines() if line.startswith("Uid:"))
+    return int(line.split()[1]) == os.getuid()
+def is_elsewhere(pid):
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid") != os.readlink("/proc/self/ns/pid")
+    except PermissionError:
+        return False
+def has_role(pid):
+    return any(f"/{role}\\0" in read(pid, "cmdline") for role in roles.split(","))
 def marks(pid):
     try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            pairs = file.read().decode(errors="replace").split(chr(0))
-    except OSError:
-        return {}
+        pairs = read(pid, "environ").split("\\0")
+    except PermissionError:
+        return {trial: ""} if is_own(pid) and has_role(pid) else {}
     return dict(pair.partition("=")[::2] for pair in pairs if pair.startswith((trial + "=", run + "=")))
+def found():
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            of = marks(pid)
+        except OSError:
+            continue
+        if of and not is_elsewhere(pid):
+            yield int(pid), of.get(trial, ""), of.get(run, "")
 def version(name):
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return ""
-found = [(int(pid), marks(pid)) for pid in os.listdir("/proc") if pid.isdigit()]
 print(json.dumps({
     "free_bytes": shutil.disk_usage(folder).free,
-    "left": [[pid, of.get(trial, ""), of.get(run, "")] for pid, of in found if of],
+    "left": list(found()),
     "versions": {name: version(name) for name in packages},
 }))
 """
@@ -83,7 +104,7 @@ def problems(host: str, found: Found, own: Mapping[str, str]) -> list[Invalid]:
 
 
 def _look(deployment: Deployment, host: Host) -> Found:
-    command = [host.python, "-I", "-c", _LOOK, host.work_folder, TRIAL_MARK, RUN_MARK, *PACKAGES]
+    command = [host.python, "-I", "-c", _LOOK, host.work_folder, TRIAL_MARK, RUN_MARK, ",".join(ROLES), *PACKAGES]
     text = deployment.sessions[host.name].check(command, timeout_s=LOOK_S).text
     try:
         body = json.loads(text)
