@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,23 +15,12 @@ from testbed.manifest import manifest
 from testbed.plan import plan_document
 from testbed.prepared import Prepared, prepare
 from testbed.run_folder import CAMPAIGN, LOCK, MANIFEST, PLAN, RunFolder, RunFolderError
-from testbed.run_lock import held, lock_of_inventory
+from testbed.run_lock import held
 from testbed.selftest.results import newest
 
 
 class ChangedError(UsageError):
     """What a run stands on has changed since it began."""
-
-
-@contextmanager
-def alone_on_testbed(prepared: Prepared) -> Iterator[None]:
-    """No other run of this user uses the inventory's hosts meanwhile. Raises InUseError."""
-    if prepared.inventory is None:  # an emulated testbed is built for this run alone
-        yield
-        return
-    name = prepared.inventory.name
-    with held(lock_of_inventory(name, os.environ), f"testbed {name}"):
-        yield
 
 
 @contextmanager

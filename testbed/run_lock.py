@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.errors import UsageError
+from testbed.inventory import Inventory
 
 
 class InUseError(UsageError):
@@ -36,6 +37,19 @@ def lock_of_inventory(name: str, environment: Mapping[str, str]) -> Path:
         return Path(named) / "locks" / safe
     state = environment.get("XDG_STATE_HOME")
     return (Path(state) if state else Path.home() / ".local" / "state") / "fedprobe" / "locks" / safe
+
+
+@contextmanager
+def alone_on(inventory: Inventory | None) -> Iterator[None]:
+    """No other run of this user uses an inventory's hosts meanwhile; None: an emulated testbed is one run's alone.
+
+    Raises InUseError.
+    """
+    if inventory is None:
+        yield
+        return
+    with held(lock_of_inventory(inventory.name, os.environ), f"testbed {inventory.name}"):
+        yield
 
 
 @contextmanager

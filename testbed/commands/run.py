@@ -62,9 +62,10 @@ def execute(options: argparse.Namespace) -> int:
     """Prepare, run, report. Exit code 1 where a trial failed, 3 where the result is not trustworthy."""
     from testbed.design.disk import require_space
     from testbed.design.earlier import earlier_trials
-    from testbed.opening import alone_in_folder, alone_on_testbed, begin
+    from testbed.opening import alone_in_folder, begin
     from testbed.prepared import check_machine, prepare
     from testbed.run_folder import RunFolder, default_folder
+    from testbed.run_lock import alone_on
 
     _require_sense(options)
     if options.resume is not None:
@@ -77,7 +78,7 @@ def execute(options: argparse.Namespace) -> int:
     check_machine(prepared)
     out = options.out or default_folder(prepared.campaign.name)
     require_space(out, [prepared.estimates[trial.name] for trial in prepared.trials])
-    with alone_on_testbed(prepared):
+    with alone_on(prepared.inventory):
         folder = RunFolder.create(out, prepared.file)
         with alone_in_folder(folder):
             begin(prepared, folder)
@@ -85,14 +86,15 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def _resume(options: argparse.Namespace) -> int:
-    from testbed.opening import alone_in_folder, alone_on_testbed, reopen
+    from testbed.opening import alone_in_folder, reopen
     from testbed.prepared import check_machine
     from testbed.run_folder import RunFolder
+    from testbed.run_lock import alone_on
 
     with alone_in_folder(RunFolder.existing(options.resume)):
         prepared, folder = reopen(options.resume, accepted=options.accept_changes)
         check_machine(prepared)
-        with alone_on_testbed(prepared):
+        with alone_on(prepared.inventory):
             folder.check_space()
             return _run(prepared, folder, as_json=options.json)
 
@@ -105,9 +107,9 @@ def _require_sense(options: argparse.Namespace) -> None:
         raise UsageError("nothing to run. Name a campaign file, such as quickstart, or a run with --resume RUN_DIR.")
     if options.resume is None and options.accept_changes:
         raise UsageError("--accept-changes is about a run that goes on. Name that run with --resume RUN_DIR.")
-    if options.resume is not None and (options.campaign or options.out or options.dry_run):
+    if options.resume is not None and (options.campaign or options.out or options.dry_run or options.earlier):
         raise UsageError(
-            "--resume takes campaign and folder from the run itself. Leave out CAMPAIGN, --out and --dry-run."
+            "--resume takes campaign and folder from the run itself. Leave out CAMPAIGN, --out, --dry-run and --from."
         )
 
 

@@ -17,6 +17,7 @@ from testbed.manifest import manifest
 from testbed.plan import PlannedTrial
 from testbed.progress import RunProgress
 from testbed.run_folder import RunFolder, write_json
+from testbed.run_lock import alone_on
 from testbed.selftest.cells import Batch, profile_text
 from testbed.setting import Setting
 from testbed.standing import sessions_to
@@ -70,9 +71,10 @@ def planned(batch: Batch, index: int, nodes: Sequence[str]) -> PlannedTrial:
 def run(batches: Sequence[Batch], folder: RunFolder, inventory: Inventory | None) -> None:
     """Run every batch. Without an inventory each gets an emulated testbed of its own.
 
-    Raises SelfTestError where a trial is invalid.
+    Raises SelfTestError where a trial is invalid, and InUseError where another run is on the inventory's hosts.
     """
-    with Interrupts() as interrupts, RunProgress(sum(batch.rounds for batch in batches)) as progress:
+    rounds = sum(batch.rounds for batch in batches)
+    with alone_on(inventory), Interrupts() as interrupts, RunProgress(rounds) as progress:
         done = 0
         for index, batch in enumerate(batches):
             progress.doing(f"building links for {batch.name}")

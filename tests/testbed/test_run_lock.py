@@ -10,8 +10,25 @@ from pathlib import Path
 
 import pytest
 
-from testbed.run_lock import InUseError, held, lock_of_inventory
+from testbed.inventory_file import parse_inventory
+from testbed.run_lock import InUseError, alone_on, held, lock_of_inventory
 
+LAB = """
+name = "lab"
+known_hosts = "known_hosts"
+[defaults]
+key = "key"
+[defaults.devices]
+wifi = "wlan0"
+[server]
+name = "server"
+management = "192.0.2.1"
+interfaces = { wifi = "198.51.100.1" }
+[[nodes]]
+name = "pi1"
+management = "192.0.2.11"
+interfaces = { wifi = "198.51.100.11" }
+"""
 HOLD = "import sys, time; from pathlib import Path; from testbed.run_lock import held\n"
 HOLD += "with held(Path(sys.argv[1]), 'testbed lab'):\n    print('held', flush=True)\n    time.sleep(60)"
 
@@ -49,6 +66,17 @@ def test_a_lock_that_is_being_written_is_still_a_refusal(tmp_path: Path) -> None
         (tmp_path / "lab").write_text("")
         with pytest.raises(InUseError, match="in use by another run"), held(tmp_path / "lab", "testbed lab"):
             pass
+
+
+def test_a_second_run_on_an_inventory_is_refused_and_emulated_testbeds_are_not_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FEDPROBE_STATE", str(tmp_path))
+    inventory = parse_inventory(LAB, Path("/lab.toml"))
+    with alone_on(inventory), pytest.raises(InUseError, match="testbed lab is in use since"), alone_on(inventory):
+        pass
+    with alone_on(None), alone_on(None):
+        pass
 
 
 def test_inventories_have_locks_of_their_own(tmp_path: Path) -> None:
