@@ -52,7 +52,7 @@ def test_a_strategy_that_waits_for_more_nodes_than_there_are_is_ended(tmp_path: 
     assert [one["reason"] for one in trial["reasons"]] == ["time limit"]
     assert "round 1 did not end within 5 s" in trial["reason"]
     assert "Flower waits for nodes to connect (min_available_nodes), which it does for ever" in trial["reason"]
-    assert trial["reason"] in " ".join(result.stderr.split("\n"))
+    assert trial["reason"] in " ".join(result.stderr.split())
     wait_until(lambda: machine_state() == before, limit_s=10)
 
 
