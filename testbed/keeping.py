@@ -57,6 +57,7 @@ def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
                 store.write(records, folder.records)
     except (store.StoreError, OSError, DeadlineError) as error:
         against.append(Invalid("not stored", str(error)))
+    folder.forget("looks")  # `paths` has what they told
     entered = {**folder.facts["entered"], "done": datetime.now(tz=UTC).isoformat(timespec="milliseconds")}
     folder.enter(
         "done",

@@ -31,7 +31,7 @@ def premises(
     return {
         "campaign": campaign,
         "apps": {str(app): digest_of(app) for app in apps},
-        "code": {**revision(), "sha256": code_digest()},
+        "code": {"fedprobe": revision()["fedprobe"], "sha256": code_digest()},  # a commit may change none of it
         "versions": versions(),
         "machine": {"host": socket.gethostname(), "machine": platform.machine()},
         "trials": list(trials),

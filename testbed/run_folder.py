@@ -200,6 +200,10 @@ class TrialFolder:
         self.facts = {**self.facts, **facts, "state": state, "entered": entered}
         write_json(self.path / "trial.json", self.facts)
 
+    def forget(self, name: str) -> None:
+        """Leave a fact out from the next state on."""
+        self.facts = {key: fact for key, fact in self.facts.items() if key != name}
+
     def add(self, **facts: Any) -> None:
         """Write down facts without changing the state."""
         self.facts = {**self.facts, **facts}

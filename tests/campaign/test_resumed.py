@@ -128,7 +128,7 @@ def _wait_for(folder: Path, state: str, process: subprocess.Popen[str], others: 
     done = {name for name, facts in _trials(folder).items() if facts["state"] == "done"}
 
     def reached() -> bool:
-        assert process.poll() is None, f"it ended before {state}"
+        assert process.poll() is None, f"it ended before {state}: {(folder.parent / 'stderr').read_text()}"
         now = _trials(folder)
         more = [name for name, facts in now.items() if facts["state"] == "done" and name not in done]
         whole = [name for name in more if ".attempt" not in name]
