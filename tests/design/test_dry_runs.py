@@ -1,4 +1,4 @@
-"""What a dry run tells: the plan, where its times are from, its power, and what the trial's own code asks of hosts."""
+"""What a dry run tells: the plan, where its times are from, its power, and what trials ask of their hosts."""
 
 from __future__ import annotations
 
