@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 OTHERS = "others"  # where [factors] keeps the factors that vary a setting; what stands beside it is of a trial alone
 APP_SETTINGS = "workload.settings"
+_KNOWN_TO_THE_PLAN = ("interface", "polling")  # a planned trial says these itself
 NONE = "none"  # of testbed and limits, the level that leaves a setting out: TOML has no word for it
 _MAY_BE_LEFT_OUT = ("testbed.", "limits.")
 _WHOLE = "is of the whole campaign and can be no factor"
@@ -247,14 +248,19 @@ def canonical(level: Any) -> str:
 
 
 def with_levels(campaign: Campaign, levels: Mapping[str, Any]) -> Campaign:
-    """The campaign with a level of each factor put in its place, checked. Raises DesignError."""
+    """The campaign with a level of each factor put in its place, checked. Raises DesignError.
+
+    Of a factor that is of a trial alone, other than `interface` and `polling`, it has that one level.
+    """
     from testbed.campaign import Campaign
 
     own = of_a_trial()
     changed = {name: level for name, level in levels.items() if name not in own}
-    if not changed:
+    narrowed = {name: (levels[name],) for name in own if name in levels and name not in _KNOWN_TO_THE_PLAN}
+    if not changed and not narrowed:
         return campaign
     parts: dict[str, Any] = {name: getattr(campaign, name) for name in Campaign.model_fields}
+    parts["factors"] = campaign.factors.model_copy(update=narrowed)
     for name, level in changed.items():
         absent = level == NONE and name.startswith(_MAY_BE_LEFT_OUT)
         _put(parts, name.split(".", _depth(name)), _ABSENT if absent else level)
