@@ -78,9 +78,9 @@ def to_json(summary: Summary) -> dict[str, Any]:
 
 def _polling(summary: Summary) -> dict[str, Any]:
     """What a round waits for Flower's polls, by level and network; of several levels, each over the first."""
-    levels = {summary.polling: summary, **summary.others}
+    levels = {summary.level: summary, **summary.others}
     found: dict[str, Any] = {
-        "headline": summary.polling,
+        "headline": summary.level,
         "levels": {
             level: {
                 name: {
@@ -95,7 +95,7 @@ def _polling(summary: Summary) -> dict[str, Any]:
         },
     }
     for level, other in summary.others.items():
-        found[f"{level}/{summary.polling}"] = comparison_json(compare(other, summary))
+        found[f"{level}/{summary.level}"] = comparison_json(compare(other, summary))
     return found
 
 

@@ -7,19 +7,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analysis.baseline import Baseline
+from analysis.formats import count
+from analysis.levels import STOCK, is_polling, split
 from analysis.measured import Measured, measure
 from analysis.model import TrialTimes
 from analysis.revision import revision
 from analysis.rules import judge
 from analysis.verdicts import SEVERITIES, Verdict, exit_code
-from analysis.waiting import STOCK, split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What a report says, and the trials it was made from; `revision` is that of the fedprobe that made it.
 
-    Trials of one level of polling only: `others` holds the summaries of the run's other levels. Verdicts are of all.
+    Trials of one combination of levels only, named by `level`: `others` holds the summaries of the run's other
+    combinations. Verdicts are of all.
     `selftest` is the newest result of `fedprobe selftest` when the run began, None where there was none.
     `baseline` is what the links could do alone before the campaign, None where it did not ask.
     """
@@ -28,7 +30,7 @@ class Summary:
     measured: Measured
     verdicts: Sequence[Verdict]
     revision: Mapping[str, str]
-    polling: str = STOCK
+    level: str = STOCK
     others: Mapping[str, Summary] = field(default_factory=dict)
     selftest: Mapping[str, Any] | None = None
     baseline: Baseline | None = None
@@ -52,12 +54,28 @@ def summarise(trials: Sequence[TrialTimes], *, made_by: Mapping[str, str] | None
     if not others:
         return first
     verdicts = [
-        verdict if level == first.polling else replace(verdict, finding=f"{level} polling: {verdict.finding}")
+        verdict if level == first.level else replace(verdict, finding=f"{_named(level)}: {verdict.finding}")
         for level, summary in made.items()
         for verdict in summary.verdicts
     ]
+    if not is_polling(first.level):
+        verdicts.append(_of_which_level(first, len(others)))
     verdicts.sort(key=lambda verdict: SEVERITIES.index(verdict.severity))
     return replace(first, verdicts=verdicts, others=dict(others))
+
+
+def _named(level: str) -> str:
+    return f"{level} polling" if is_polling(level) else level
+
+
+def _of_which_level(first: Summary, others: int) -> Verdict:
+    return Verdict(
+        severity="info",
+        rule="levels",
+        finding=f"tables and figures are of {first.level}; {count(others, 'other combination')} of levels "
+        f"{'stands' if others == 1 else 'stand'} beside it, compared phase by phase.",
+        next_step="Read the comparisons; the trial table names the trials of each.",
+    )
 
 
 def _of_one_level(trials: Sequence[TrialTimes], level: str, made_by: Mapping[str, str] | None) -> Summary:
@@ -67,12 +85,12 @@ def _of_one_level(trials: Sequence[TrialTimes], level: str, made_by: Mapping[str
         measured=measured,
         verdicts=judge(trials, measured),
         revision=revision() if made_by is None else made_by,
-        polling=level,
+        level=level,
     )
 
 
 def every_trial(summary: Summary) -> list[TrialTimes]:
-    """The trials of all levels of polling; of several, in the order of their names: that of the run."""
+    """The trials of all combinations of levels; of several, in the order of their names: that of the run."""
     if not summary.others:
         return list(summary.trials)
     levels = [summary, *summary.others.values()]

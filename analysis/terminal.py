@@ -14,6 +14,7 @@ from analysis.baseline_rows import TITLE as BASELINE
 from analysis.baseline_rows import baseline_rows
 from analysis.compare import compare, comparison_table
 from analysis.estimators import Estimate
+from analysis.levels import is_polling
 from analysis.measured import Measured
 from analysis.model import TrialTimes
 from analysis.rows import RATIOS, TIMES, grouped
@@ -82,14 +83,20 @@ def _parts(summary: Summary) -> Iterator[RenderableType]:
         yield _heading(f"{BASELINE}, and this run's transfers")
         yield _baseline(summary.baseline, summary.trials)
     if summary.others:
-        yield _heading("Flower's own waits, and what a round is like with them cut short")
+        yield _heading(_others_heading(summary))
         yield _waiting(summary)
         for level, other in summary.others.items():
-            yield comparison_table(compare(other, summary), level, summary.polling, f"{level} / {summary.polling}")
+            yield comparison_table(compare(other, summary), level, summary.level, f"{level} / {summary.level}")
     if measured.ratios:
         yield _heading("Network over network")
         yield _ratios(measured)
         yield from _paper_lines(measured)
+
+
+def _others_heading(summary: Summary) -> str:
+    if is_polling(summary.level):
+        return "Flower's own waits, and what a round is like with them cut short"
+    return f"The other combinations of levels, over {summary.level}"
 
 
 def _headline(summary: Summary) -> str:
@@ -196,7 +203,7 @@ def _sweep(measured: Measured) -> Table:
 
 
 def _waiting(summary: Summary) -> Table:
-    levels = {summary.polling: summary, **summary.others}
+    levels = {summary.level: summary, **summary.others}
     names = list(dict.fromkeys(name for made in levels.values() for name in made.measured.interfaces))
     table = _table("waiting for polls, of a round", names)
     for level, made in levels.items():

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.levels import levels_of, polling_of
 from analysis.model import TrialTimes
 from analysis.samples import interface_of, is_usable, phase_readings
-from analysis.waiting import polling_of
 from analysis.warm_up import without_warm_up
 
 ROUND_METRICS = ("t_r", "wall")
@@ -98,6 +98,5 @@ def _readings(trial: TrialTimes) -> dict[str, list[float]]:
 
 
 def _cell(trial: TrialTimes) -> str:
-    levels = trial.facts.settings.get("levels")
-    others = sorted(levels.items()) if isinstance(levels, dict) else []
-    return repr((interface_of(trial), polling_of(trial), len(trial.facts.nodes), others))
+    levels = sorted(levels_of(trial).items())
+    return repr((interface_of(trial), polling_of(trial), len(trial.facts.nodes), levels))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from analysis import formats
 from analysis.compare import ROUNDS, compare
+from analysis.levels import is_polling
 from analysis.rows import TIMES
 from analysis.summary import Summary
 from analysis.tables import Row, Table
@@ -24,7 +26,7 @@ def waiting_tables(summary: Summary) -> list[Table]:
 
 
 def _share_table(summary: Summary) -> Table:
-    levels = {summary.polling: summary, **summary.others}
+    levels = {summary.level: summary, **summary.others}
     rows = [
         Row(
             cells=[
@@ -41,7 +43,7 @@ def _share_table(summary: Summary) -> Table:
     return Table(
         name="waiting",
         title="Flower's own waits",
-        head=("polling", "network", "round, s", "waiting, s", "share"),
+        head=("levels", "network", "round, s", "waiting, s", "share"),
         rows=rows,
         note=NOTE,
         numbers=(2, 3, 4),
@@ -50,9 +52,11 @@ def _share_table(summary: Summary) -> Table:
 
 def _over_table(summary: Summary, level: str) -> Table:
     return Table(
-        name=f"waiting-{level}",
-        title=f"{level.capitalize()} polling over {summary.polling}",
-        head=("mean seconds", "network", level, summary.polling, "ratio [95 %]"),
+        name=f"waiting-{re.sub('[^a-z0-9]+', '-', level.lower())}",
+        title=f"{level.capitalize()} polling over {summary.level}"
+        if is_polling(level)
+        else f"{level} over {summary.level}",
+        head=("mean seconds", "network", level, summary.level, "ratio [95 %]"),
         rows=list(_over_rows(summary, level)),
         numbers=(2, 3, 4),
     )

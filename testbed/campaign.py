@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from instrument.polling import Polling
+from testbed.design.factors import gathered, of_a_trial, with_listed_factors
 from testbed.errors import UsageError
 from testbed.inventory import NetworkName
 from testbed.validation import explained, stated
@@ -41,8 +42,6 @@ class Factors(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _gathered(cls, written: Any) -> Any:
-        from testbed.design.factors import gathered
-
         return gathered(written) if isinstance(written, Mapping) else written
 
     @field_validator("interface", "polling")
@@ -54,8 +53,8 @@ class Factors(_Strict):
 
     @property
     def levels(self) -> dict[str, tuple[Any, ...]]:
-        """The levels of all factors by name, `interface` and `polling` first."""
-        return {"interface": self.interface, "polling": self.polling, **self.others}
+        """The levels of all factors by name, those of a trial alone first."""
+        return {**{name: getattr(self, name) for name in of_a_trial()}, **self.others}
 
 
 class Design(_Strict):
@@ -198,8 +197,6 @@ class Campaign(_Strict):
     @model_validator(mode="before")
     @classmethod
     def _listed(cls, written: Any) -> Any:
-        from testbed.design.factors import with_listed_factors
-
         return with_listed_factors(written) if isinstance(written, Mapping) else written
 
     @model_validator(mode="after")

@@ -124,23 +124,4 @@ def warm_up(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdic
         )
 
 
-def pooled_levels(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
-    """Trials of a network that differ in a factor: one number for all of them is a number of none."""
-    levels: dict[str, dict[str, set[str]]] = {}
-    for trial in filter(is_usable, trials):
-        of_trial = trial.facts.settings.get("levels")
-        for name, level in (of_trial if isinstance(of_trial, dict) else {}).items():
-            if name not in {"interface", "polling"}:  # the tables are by network, and of one polling
-                levels.setdefault(name, {}).setdefault(trial.facts.interface, set()).add(repr(level))
-    pooled = [name for name, by_network in levels.items() if any(len(of) > 1 for of in by_network.values())]
-    if pooled:
-        yield Verdict(
-            severity="warn",
-            rule="pooled_levels",
-            finding=f"every number here pools trials of different levels of {listed(pooled)}: it is an average over "
-            "the design, and its interval holds the factor's effect too.",
-            next_step="Compare levels by the trials of each, which the trial table names.",
-        )
-
-
-RULES = (single_trial, no_priorities, changed_waits, polling, start_up, warm_up, pooled_levels, emulated)
+RULES = (single_trial, no_priorities, changed_waits, polling, start_up, warm_up, emulated)

@@ -117,6 +117,8 @@ def _answers(options: argparse.Namespace, deviation: float, comparison: Any, ask
 
 
 def _lines(found: dict[str, Any]) -> list[str]:
+    from testbed.design.detectable import smallest_in_words
+
     known = found["variability"]
     interval = f" [{known['interval'][0]:.3g}, {known['interval'][1]:.3g}]" if known["interval"] else ""
     said = [
@@ -131,8 +133,7 @@ def _lines(found: dict[str, Any]) -> list[str]:
         of = found["comparisons"][kind]
         said.append(name.replace("DEVIATION", f"{of['deviation']:.3g}"))
         said += [
-            f"  {number} repetitions detect "
-            + ("nothing" if smallest is None else f"a ratio of {smallest:.3g}, or of {1 / smallest:.3g}")
+            f"  {number} repetitions detect {smallest_in_words(smallest)}"
             for number, smallest in of["smallest_ratio"].items()
         ]
         if "repetitions_needed" in of:

@@ -24,6 +24,7 @@ from testbed.plan import PlannedTrial
 from testbed.validation import nearest
 
 DEFAULT_METRIC = "t_r"
+_HOPELESS = 100.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,10 +152,15 @@ def lines(variability: Variability, found: Sequence[Detectable], *, effect: floa
     return [head.replace("%", " %"), *(f"  {_words(one, effect)}" for one in found)]
 
 
+def smallest_in_words(ratio: float | None) -> str:
+    """`a ratio of 1.23, or of 0.813`."""
+    if ratio is None:
+        return "nothing: one repetition tells no scatter"
+    return f"a ratio of {ratio:.3g}, or of {1 / ratio:.2g}" if ratio < _HOPELESS else "no ratio below 100"
+
+
 def _words(one: Detectable, effect: float | None) -> str:
-    smallest = (
-        "nothing: one repetition tells no scatter" if one.smallest is None else f"a ratio of {one.smallest:.3g}"
-    )
+    smallest = smallest_in_words(one.smallest)
     if effect is None or one.chance is None:
         return f"{one.what}: {smallest}"
     needs = "more repetitions than can be run" if one.needed is None else f"{one.needed} repetitions"

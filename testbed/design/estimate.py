@@ -25,7 +25,7 @@ POLLS_S = (3.0, 3.0, 1.0, 0.5)  # SuperNode, ServerApp, SuperExec, ClientApp's r
 BOOT_S = 2.0  # of a ClientApp on a laptop's core; a Pi takes longer
 AROUND_S = 15.0  # starting, stopping, fetching and storing
 GOODPUT = 1448 / 1514  # TCP payload with timestamps in a full frame
-BUILD_S = 10.0  # of an emulated testbed of a few nodes, and its removal
+BUILD_S = 5.0  # of an emulated testbed of a few nodes, and its removal
 RECORDS_BYTES = 600_000  # of a client's round, its share of the server's records, and logs
 LEAST_BYTES = 5_000_000
 

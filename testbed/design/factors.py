@@ -1,7 +1,7 @@
 """Which settings of a campaign can be factors, how a file names them, and a campaign with levels put in.
 
 A factor is named by its place in the campaign file: `clients`, `testbed.pi_cpu`, `workload.settings.layout`. A file
-may write the name as one quoted key or as tables. `interface`, `polling` and `fault` are of a trial alone.
+may write the name as one quoted key or as tables. `interface` and `polling` are of a trial alone.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from testbed.validation import explained, stated
 if TYPE_CHECKING:
     from testbed.campaign import Campaign
 
-OF_A_TRIAL = ("interface", "polling", "fault")
+OTHERS = "others"  # where [factors] keeps the factors that vary a setting; what stands beside it is of a trial alone
 APP_SETTINGS = "workload.settings"
+_KNOWN_TO_THE_PLAN = ("interface", "polling")  # a planned trial says these itself
 NONE = "none"  # of testbed and limits, the level that leaves a setting out: TOML has no word for it
 _MAY_BE_LEFT_OUT = ("testbed.", "limits.")
 _WHOLE = "is of the whole campaign and can be no factor"
@@ -46,11 +47,18 @@ class DesignError(UsageError):
     """The design asks for something that cannot be; the message does not name the file."""
 
 
+def of_a_trial() -> list[str]:
+    """The factors that vary no setting of the campaign: `interface`, `polling`, …"""
+    from testbed.campaign import Factors
+
+    return [name for name in Factors.model_fields if name != OTHERS]
+
+
 def known_names() -> list[str]:
     """The names that a factor can have; below `workload.settings` and `testbed.trace` there are more."""
     from testbed.campaign import Campaign
 
-    return [*OF_A_TRIAL, *(name for name in _settings(Campaign, "") if name not in _REFUSED)]
+    return [*of_a_trial(), *(name for name in _settings(Campaign, "") if name not in _REFUSED)]
 
 
 def _settings(model: type[BaseModel], above: str) -> Iterable[str]:
@@ -106,14 +114,14 @@ def _hint(name: str, known: Sequence[str]) -> str:
 
 def gathered(written: Mapping[str, Any]) -> dict[str, Any]:
     """The [factors] table with every factor but `interface` and `polling` below `others`, by its dotted name."""
-    plain = {key: value for key, value in written.items() if key != "others"}
-    found = dict(written.get("others") or {})
+    plain = {key: value for key, value in written.items() if key != OTHERS}
+    found = dict(written.get(OTHERS) or {})
     found.update(flattened(plain))
-    kept = {name: found.pop(name) for name in ("interface", "polling") if name in found}
+    kept = {name: found.pop(name) for name in of_a_trial() if name in found}
     for name, levels in found.items():
         require_name(name)
         _require_levels(name, levels)
-    return {**kept, "others": found}
+    return {**kept, OTHERS: found}
 
 
 def _require_levels(name: str, levels: Any) -> None:
@@ -159,12 +167,13 @@ def with_listed_factors(written: Mapping[str, Any]) -> dict[str, Any]:
         )
     if listed and isinstance(document["trial"], list | tuple):
         document["trial"] = [_listed_trial(place, one) for place, one in enumerate(document["trial"])]
+        _require_different(document["trial"])
         if isinstance(document.get("factors", {}), Mapping):
             document["factors"] = _factors_of(document["trial"], document.get("factors"))
     factors = document.get("factors")
     if isinstance(factors, Mapping):
         for name in ("clients", "rounds"):
-            _take_most(document, name, factors.get(name, (factors.get("others") or {}).get(name)))
+            _take_most(document, name, factors.get(name, (factors.get(OTHERS) or {}).get(name)))
     return document
 
 
@@ -201,6 +210,16 @@ def _listed_trial(place: int, one: Any) -> dict[str, Any]:
     return levels
 
 
+def _require_different(trials: Sequence[Mapping[str, Any]]) -> None:
+    texts = [canonical(one) for one in trials]
+    for place, text in enumerate(texts):
+        if (first := texts.index(text)) < place:
+            raise stated(
+                f"trial {place + 1} is the same as trial {first + 1}. Leave it out: `repetitions` says how often "
+                "each is run."
+            )
+
+
 def _factors_of(trials: Sequence[Mapping[str, Any]], written: Any) -> dict[str, Any]:
     """The factors of a list, their levels in the order in which they first appear."""
     names = list(dict.fromkeys(name for one in trials for name in one))
@@ -229,13 +248,19 @@ def canonical(level: Any) -> str:
 
 
 def with_levels(campaign: Campaign, levels: Mapping[str, Any]) -> Campaign:
-    """The campaign with a level of each factor put in its place, checked. Raises DesignError."""
+    """The campaign with a level of each factor put in its place, checked. Raises DesignError.
+
+    Of a factor that is of a trial alone, other than `interface` and `polling`, it has that one level.
+    """
     from testbed.campaign import Campaign
 
-    changed = {name: level for name, level in levels.items() if name not in OF_A_TRIAL}
-    if not changed:
+    own = of_a_trial()
+    changed = {name: level for name, level in levels.items() if name not in own}
+    narrowed = {name: (levels[name],) for name in own if name in levels and name not in _KNOWN_TO_THE_PLAN}
+    if not changed and not narrowed:
         return campaign
     parts: dict[str, Any] = {name: getattr(campaign, name) for name in Campaign.model_fields}
+    parts["factors"] = campaign.factors.model_copy(update=narrowed)
     for name, level in changed.items():
         absent = level == NONE and name.startswith(_MAY_BE_LEFT_OUT)
         _put(parts, name.split(".", _depth(name)), _ABSENT if absent else level)

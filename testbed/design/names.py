@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+_SAID_ALONE = ("interface", "polling", "fault")  # whose levels say what they are
 LONGEST = 80  # of the levels: a name is a folder on every host
 
 
@@ -19,14 +20,14 @@ def trial_name(index: int, trials: int, levels: Mapping[str, Any], varied: Seque
     if levels.get("polling", "stock") != "stock":
         parts.append(str(levels["polling"]))
     parts += [_part(name, levels[name]) for name in varied if name not in {"interface", "polling"}]
-    cell = "-".join(parts)
+    cell = "-".join(filter(None, parts))
     return f"{index:0{width}d}-{cell[:LONGEST].rstrip('-')}-r{repetition}"
 
 
 def words(levels: Mapping[str, Any], varied: Sequence[str]) -> str:
     """The same levels for a reader: `5g, fast, clients 4, layout flat`."""
     return ", ".join(
-        str(level) if name in {"interface", "polling", "fault"} else f"{name.rpartition('.')[2]} {shown(level)}"
+        str(level) if name in _SAID_ALONE else f"{name.rpartition('.')[2]} {shown(level)}"
         for name, level in levels.items()
         if name == "interface" or name in varied
     )
@@ -48,7 +49,7 @@ def shown(level: Any) -> str:
 
 def _part(name: str, level: Any) -> str:
     text = re.sub(r"[^A-Za-z0-9.]+", "_", shown(level)).strip("_.")
-    if name == "fault":
-        return text
+    if name in _SAID_ALONE:
+        return "" if text == "none" else text
     number = isinstance(level, int | float) and not isinstance(level, bool)
     return f"{name.rpartition('.')[2]}{'' if number else '_'}{text}"

@@ -330,23 +330,8 @@ def test_rounds_of_warm_up_are_counted() -> None:
     assert found(made_run(), "warm_up") == []
 
 
-def test_levels_that_are_pooled_are_named() -> None:
-    def with_levels(trial: TrialTimes, **levels: object) -> TrialTimes:
-        interface = trial.facts.interface
-        return with_facts(trial, settings={"levels": {"interface": interface, "polling": "stock", **levels}})
-
-    two = [
-        with_levels(made_trial("5g", seed=place), clients=clients, rounds=5) for place, clients in enumerate((2, 4))
-    ]
-    (verdict,) = found(two, "pooled_levels")
-    assert "different levels of clients" in verdict.finding
-    assert "rounds" not in verdict.finding
-    apart = [with_levels(made_trial("5g"), clients=2), with_levels(made_trial("wifi"), clients=4)]
-    assert found(apart, "pooled_levels") == []
-
-
 def test_every_rule_is_held_by_a_test() -> None:
     names = {rule.__name__ for rule in RULES} - {"lost_records"}
     told = {"nothing_measured", "single_trial", "cpu_limited", "stall", "definition_range", "no_bound"}
-    told |= {"polling", "start_up", "emulated", "warm_up", "pooled_levels"}
+    told |= {"polling", "start_up", "emulated", "warm_up"}
     assert names <= told | FIRES.keys()

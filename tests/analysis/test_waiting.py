@@ -7,10 +7,11 @@ from made_trials import made_run, made_trial, with_facts
 
 from analysis.document import to_json
 from analysis.html import page
+from analysis.levels import polling_of, split
 from analysis.model import TrialTimes
 from analysis.summary import every_trial, summarise
 from analysis.terminal import as_text
-from analysis.waiting import WAITING_PHASES, polling_of, split, waiting
+from analysis.waiting import WAITING_PHASES, waiting
 
 FAST = {"polling": "fast", "fast_waits_s": 0.25}
 
@@ -23,7 +24,7 @@ def test_a_run_of_both_levels_shows_flower_as_it_is() -> None:
     stock = made_run()
     both = summarise([*map(fast, stock), *stock], made_by={})
     alone = summarise(stock, made_by={})
-    assert both.polling == "stock"
+    assert both.level == "stock"
     assert both.measured == alone.measured
     assert list(both.others) == ["fast"]
     assert len(every_trial(both)) == 2 * len(stock)
@@ -32,7 +33,7 @@ def test_a_run_of_both_levels_shows_flower_as_it_is() -> None:
 
 def test_a_run_of_fast_trials_alone_shows_those() -> None:
     made = summarise([fast(trial) for trial in made_run()], made_by={})
-    assert (made.polling, dict(made.others)) == ("fast", {})
+    assert (made.level, dict(made.others)) == ("fast", {})
     assert made.measured.interfaces == ["ethernet", "wifi", "5g"]
 
 

@@ -163,6 +163,7 @@ def test_a_design_that_cannot_be(tmp_path: Path, more: dict[str, Any], expected:
         ([{"interface": "5g", "client": 2}], ["unknown key trial.client. Did you mean clients?"]),
         ([{"interface": "5g", "clients": 2}, {"interface": "5g"}], ["trial 2 has no level of clients"]),
         ([{"clients": 2}], ["trial 1 has no level of interface"]),
+        ([{"interface": "5g"}, {"interface": "wifi"}, {"interface": "5g"}], ["trial 3 is the same as trial 1"]),
     ],
 )
 def test_a_list_that_is_not_whole(tmp_path: Path, trials: list[dict[str, Any]], expected: list[str]) -> None:
