@@ -17,8 +17,8 @@ from testbed.design.earlier import earlier_trials
 from testbed.design.estimate import DIGITS_BYTES, GOODPUT, estimate_of, sent_bytes, transfer_s
 from testbed.emulation.foreseen import foreseen
 from testbed.emulation.profiles import load_profiles
+from testbed.prepared import prepare
 from testbed.recording_shell import RecordingShell, command_line
-from testbed.runner import prepare
 from testbed.toml_text import toml_text
 from tests.design.campaigns import document as campaign_document
 
