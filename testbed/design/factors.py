@@ -94,8 +94,7 @@ def require_name(name: str, place: str = "factors") -> None:
     """Raises an error that says all, where no setting of that name can be a factor."""
     if name in _REFUSED:
         raise stated(f"{place}.{name} {_REFUSED[name]}.")
-    above = name.rpartition(".")[0]
-    if above in _OPEN or name in (known := known_names()):
+    if _is_below_open(name) or name in (known := known_names()):
         return
     raise stated(f"unknown key {place}.{name}. {_hint(name, known)}")
 
@@ -144,7 +143,11 @@ def with_levels(campaign: Campaign, levels: Mapping[str, Any]) -> Campaign:
 
 def _depth(name: str) -> int:
     """How many dots part keys: those of an app's own setting are part of its name."""
-    return 2 if any(name.startswith(f"{table}.") for table in _OPEN) else name.count(".")
+    return 2 if _is_below_open(name) else name.count(".")
+
+
+def _is_below_open(name: str) -> bool:
+    return any(name.startswith(f"{table}.") for table in _OPEN)
 
 
 def _shown_level(level: Any) -> str:
