@@ -7,7 +7,8 @@ from itertools import product
 from typing import Any
 
 from testbed.campaign import Campaign
-from testbed.design.factors import DesignError, canonical, flattened
+from testbed.design.factor_tables import flattened
+from testbed.design.factors import DesignError, canonical
 from testbed.design.fraction import Fraction, fraction_of
 from testbed.validation import nearest
 

@@ -179,3 +179,9 @@ def test_a_list_is_run_as_it_is_written() -> None:
     found = [(t.interface, t.campaign.clients, t.campaign.workload.settings["layout"]) for t in plan_of(asked)]
     assert found == [("5g", 2, "flat"), ("wifi", 4, "native"), ("5g", 4, "native")] * 2
     assert asked.clients == 4, "the testbed has as many hosts as the largest trial"
+
+
+def test_an_apps_own_setting_may_have_dots_in_its_name() -> None:
+    asked = campaign({"interface": ["5g"], "workload": {"settings": {"optimiser": {"rate": [0.1, 0.2]}}}})
+    rates = {trial.campaign.workload.settings["optimiser.rate"] for trial in plan_of(asked)}
+    assert rates == {0.1, 0.2}
