@@ -23,6 +23,7 @@ from testbed.errors import FedprobeError
 from testbed.every_host import on_every_host
 from testbed.inventory import Host, Inventory, NetworkName
 from testbed.shell import Shell
+from testbed.validity import Reason
 
 SUPERLINK_PORT = 8000
 RUNTIME_PORT = 9094  # each host has its own loopback
@@ -31,11 +32,17 @@ CONNECTION = "trial"
 POLL_S = 0.1
 GRACE_S = 4.0  # a SuperNode unregisters in 1.1 s, a SuperLink shuts down in 0.6 s
 COMMAND_S = 30.0
+# what a process's end by itself means for the trial
+_LOST: Mapping[str, Reason] = {"superlink": "run failed", "supernode": "node lost", "collectors": "records missing"}
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 class TrialError(FedprobeError):
-    """A trial could not be carried through; the campaign goes on without it."""
+    """A trial could not be carried through, for `reason`; the campaign goes on without it."""
+
+    def __init__(self, message: str, reason: Reason) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 @dataclass(slots=True)
@@ -134,7 +141,7 @@ class Deployment:
             document = _json_of(self._flwr(["supernode", "register", key, CONNECTION, "--format", "json"]))
             if not document.get("success"):
                 reason = document.get("error-message") or "no reason given"
-                raise TrialError(f"the SuperLink does not register {node.name}: {reason}")
+                raise TrialError(f"the SuperLink does not register {node.name}: {reason}", "not started")
             self.registered[node.name] = str(document["node-id"])
 
     def start_supernodes(self) -> None:
@@ -155,7 +162,7 @@ class Deployment:
         document = _json_of(answer)
         if not document.get("success"):
             reason = document.get("error-message") or answer.strip()[-400:]
-            raise TrialError(f"flwr run refused the app: {reason}")
+            raise TrialError(f"flwr run refused the app: {reason}", "run failed")
         return str(document["run-id"])
 
     def run_status(self, run_id: str) -> str:
@@ -168,7 +175,7 @@ class Deployment:
         """Raises TrialError where a process has ended that must not have."""
         for process in self.started:
             if not process.shell.alive(process.pid):
-                raise TrialError(f"{process.name} ended by itself. {self._last_words(process)}")
+                raise TrialError(f"{process.name} ended by itself. {self._last_words(process)}", _LOST[process.kind])
 
     def stop(self) -> None:
         """End every process, SuperNodes first, collectors last, and remove the keys; goes on where that fails."""
@@ -264,11 +271,12 @@ class Deployment:
         deadline_ns = clock.mono_ns() + int(self.campaign.limits.start_s * 1e9)
         while not ready():
             if not process.shell.alive(process.pid):
-                raise TrialError(f"{process.name} ended at its start. {self._last_words(process)}")
+                raise TrialError(f"{process.name} ended at its start. {self._last_words(process)}", "not started")
             if clock.mono_ns() > deadline_ns:
                 raise TrialError(
                     f"{process.name} is not {what} after {self.campaign.limits.start_s:g} s. "
-                    f"{self._last_words(process)}"
+                    f"{self._last_words(process)}",
+                    "not started",
                 )
             sleep_s(POLL_S)
 
@@ -283,7 +291,7 @@ class Deployment:
         done = self.sessions[server.name].run([program, *arguments], env=environment, timeout_s=120)
         if done.status != 0 and "{" not in done.text:
             said = done.complaint if done.stderr else done.text.strip()
-            raise TrialError(f"flwr {arguments[0]} failed: {said[-400:]}")
+            raise TrialError(f"flwr {arguments[0]} failed: {said[-400:]}", "run failed")
         return done.text
 
     def _write_connection(self) -> None:
@@ -340,5 +348,5 @@ def _json_of(text: str) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise TrialError(f"flwr printed no JSON: {text.strip()[-300:]!r}")
+        raise TrialError(f"flwr printed no JSON: {text.strip()[-300:]!r}", "run failed")
     return found

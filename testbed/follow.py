@@ -12,6 +12,7 @@ from testbed.spool_tail import SpoolTail
 
 POLL_S = 0.5
 LIVENESS_NS = 5_000_000_000
+NODE_UNAVAILABLE = 5  # flwr.common.constant.ErrorCode: the SuperLink answers in a node's place
 CLOCKS_NS = 30_000_000_000  # between two exchanges of clocks: each is a login session on every node
 
 Said = Callable[[str], None]
@@ -71,7 +72,8 @@ class Follower:
         if not self._until(all_registered, limit_s):
             raise TrialError(
                 f"{registered} of {nodes} SuperNodes registered within {limit_s:g} s. "
-                "See their logs in the trial's folder."
+                "See their logs in the trial's folder.",
+                "not started",
             )
 
     def wait_finished(self) -> RunState:
@@ -88,12 +90,13 @@ class Follower:
 
             if not self._until(moved_on, limit_s):
                 raise TrialError(
-                    f"round {state.round + 1} did not end within {limit_s:g} s (limits.round_s of the campaign file)"
+                    f"round {state.round + 1} did not end within {limit_s:g} s (limits.round_s of the campaign file)",
+                    "time limit",
                 )
             self._on_round(state)
             self._exchange_clocks(state)
         if state.strategy_error:
-            raise TrialError(f"the ServerApp's strategy raised {state.strategy_error}")
+            raise TrialError(f"the ServerApp's strategy raised {state.strategy_error}", "run failed")
         return state
 
     def _exchange_clocks(self, state: RunState) -> None:
@@ -123,5 +126,6 @@ def _refuse_errors(state: RunState, deployment: Deployment) -> None:
     reasons = sorted({reply.error_reason or f"code {reply.error_code}" for reply in state.errors})
     raise TrialError(
         f"{len(state.errors)} of {len(deployment.nodes)} clients answered round {state.round + 1} with an error: "
-        f"{'; '.join(reasons)[:300]}. The ClientApps' logs are in the trial's folder, logs/*/supernode.log."
+        f"{'; '.join(reasons)[:300]}. The ClientApps' logs are in the trial's folder, logs/*/supernode.log.",
+        "node lost" if any(reply.error_code == NODE_UNAVAILABLE for reply in state.errors) else "run failed",
     )

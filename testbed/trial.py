@@ -13,6 +13,7 @@ from instrument.identity import ROLES
 from instrument.polling import FAST_WAIT_S
 from instrument.spool import SpoolError
 from testbed import checks, paths
+from testbed.blame import blamed
 from testbed.campaign import Campaign
 from testbed.deployment import Deployment, TrialError
 from testbed.emulation import trial_facts
@@ -28,8 +29,11 @@ from testbed.plan import PlannedTrial
 from testbed.progress import RunProgress
 from testbed.run_folder import TrialFolder
 from testbed.shell import Shell
+from testbed.validity import Invalid, as_documents, text_of
+from testbed.verify import Judged, conditions, wholeness
 
 INTERRUPTED = "interrupted by the user"
+UNFINISHED = "the run ended before this trial did"
 RATES_FILE = "rates.csv"
 
 
@@ -79,7 +83,8 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
         networks=planned.networks,
     )
     folder.enter("starting", **asked(setting, planned))
-    reason, interrupted = "", False
+    against: list[Invalid] = []
+    interrupted = False
     to_pin = pins_of(inventory, [(node, deployment.network(node)) for node in nodes])
     with Pins(setting.sessions, to_pin, setting.interrupts) as pins:
         around = _Around(watch=PathWatch(deployment), pins=pins)
@@ -88,12 +93,12 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
             around.begin(inventory)
             _measure(setting, deployment, folder, rounds_before)
         except Interrupted:
-            reason, interrupted = INTERRUPTED, True
+            against, interrupted = [Invalid("interrupted", INTERRUPTED)], True
         except FedprobeError as error:
-            reason = str(error)
+            against = [blamed(error, "run failed" if folder.facts["state"] == "running" else "not started")]
         with setting.interrupts.shield():
-            reason = _take_down(setting, deployment, folder, around, reason)
-            _keep(setting, deployment, folder, around.watch, reason)
+            against = _take_down(setting, deployment, folder, around, against)
+            _keep(setting, deployment, folder, around.watch, against)
     if interrupted:
         raise Interrupted
 
@@ -112,7 +117,8 @@ def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
         "rounds": campaign.rounds,
         "nodes": [node.name for node in setting.inventory.nodes[: campaign.clients]],
         "outcome": "unfinished",
-        "reason": "the run ended before this trial did",
+        "reason": UNFINISHED,
+        "reasons": as_documents([Invalid("interrupted", UNFINISHED)]),
         "link": link_rates(link) if link else None,
         "settings": {
             "run_config": campaign.run_config(),
@@ -171,7 +177,9 @@ def _measure(setting: Setting, deployment: Deployment, folder: TrialFolder, done
     status = deployment.run_status(run_id)
     folder.add(flower_status=status)
     if status != "finished:completed":
-        raise TrialError(f"Flower says {status} of the run. The SuperLink's log is in the trial's folder.")
+        raise TrialError(
+            f"Flower says {status} of the run. The SuperLink's log is in the trial's folder.", "run failed"
+        )
 
 
 def _take_down(
@@ -179,22 +187,22 @@ def _take_down(
     deployment: Deployment,
     folder: TrialFolder,
     around: _Around,
-    reason: str,
-) -> str:
+    against: list[Invalid],
+) -> list[Invalid]:
     """End every process; what went wrong here is the trial's reason unless it has one."""
     setting.progress.doing(f"{deployment.trial}: stopping")
     try:
         folder.enter("stopping")
     finally:  # a full disk must not leave processes on the hosts
         deployment.stop()
-    problems = [*deployment.not_ended, *around.watch.look_after()]
+    problems = [Invalid("node lost", words) for words in (*deployment.not_ended, *around.watch.look_after())]
     left_behind = around.pins.undo()
     try:
         folder.add(emulator=trial_facts.during(setting.inventory, deployment.interface, around.begun))
         _keep_rates(setting, deployment, folder)
     except (FedprobeError, ValueError, OSError) as error:
-        problems.append(str(error))
-    return "; ".join(filter(None, (reason or "; ".join(problems), *left_behind)))
+        problems.append(Invalid("not stored", str(error)))
+    return [*(against or problems), *(Invalid("node lost", words) for words in left_behind)]
 
 
 def _keep_rates(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
@@ -203,40 +211,53 @@ def _keep_rates(setting: Setting, deployment: Deployment, folder: TrialFolder) -
         (folder.path / RATES_FILE).write_text(applied, encoding="ascii")
 
 
-def _keep(setting: Setting, deployment: Deployment, folder: TrialFolder, watch: PathWatch, reason: str) -> None:
-    """Fetch, verify, store and check; a trial without a reason against it is ok.
+def _keep(
+    setting: Setting, deployment: Deployment, folder: TrialFolder, watch: PathWatch, against: list[Invalid]
+) -> None:
+    """Fetch, store and verify; a trial without a reason against it is ok.
 
-    `ran_whole` tells a trial that is invalid by the way its bytes went from one that failed.
+    `ran_whole` tells a trial that came to its end, with all records, and is invalid for what they say.
     """
     setting.progress.doing(f"{deployment.trial}: fetching and checking records")
-    folder.enter("fetching", reason=reason)
-    problems = fetch(deployment, folder)
+    folder.enter("fetching", reason=text_of(against), reasons=as_documents(against))
+    problems = [Invalid("records missing", words) for words in fetch(deployment, folder)]
     folder.enter("storing")
     facts: dict[str, Any] = {"checks": [], "paths": paths.as_documents(watch.paths({}))}
-    wrong_way = ""
+    found: list[Invalid] = []
     try:
         records = load.load_spools(folder.spool)
         store.write(records, folder.records)
         ways = watch.paths(checks.peers(records))
         payloads = {way.node: checks.payload_of(records, way.node) for way in ways}
-        wrong_way = paths.reason(ways, payloads)
-        found = checks.all_checks(
+        judged = Judged(
+            records=records,
+            server=deployment.inventory.server.name,
+            nodes=[node.name for node in deployment.nodes],
+            ways=ways,
+            payloads=payloads,
+            limits=deployment.campaign.validity,
+        )
+        found = conditions(judged) if against or problems else [*conditions(judged), *wholeness(judged)]
+        held = checks.all_checks(
             records, _devices(deployment), _dialled(deployment), security=setting.inventory.security
         )
         facts = {
             "settings": {**folder.facts["settings"], **_conditions(setting, deployment.campaign, records)},
-            "checks": checks.as_documents([*found, *checks.path_checks(ways, payloads)]),
+            "checks": checks.as_documents([*held, *checks.path_checks(ways, payloads)]),
             "paths": paths.as_documents(ways),
         }
-    except (SpoolError, store.StoreError, OSError) as error:
-        problems.append(str(error))
-    reason = reason or "; ".join(problems)
+    except SpoolError as error:
+        problems.append(Invalid("records missing", str(error)))
+    except (store.StoreError, OSError) as error:
+        problems.append(Invalid("not stored", str(error)))
+    failed = against or problems
     folder.enter(
         "done",
-        outcome="invalid" if reason or wrong_way else "ok",
-        reason="; ".join(filter(None, (reason, wrong_way))),
-        ran_whole=not reason,
-        astray=bool(wrong_way),
+        outcome="invalid" if failed or found else "ok",
+        reason=text_of([*failed, *found]),
+        reasons=as_documents([*failed, *found]),
+        ran_whole=not failed,
+        astray=any(one.reason == "another interface" for one in found),
         **facts,
     )
 

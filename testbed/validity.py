@@ -40,6 +40,11 @@ def as_documents(found: Iterable[Invalid]) -> list[dict[str, Any]]:
     return [{"reason": one.reason, "detail": one.detail} for one in found]
 
 
+def text_of(found: Iterable[Invalid]) -> str:
+    """What trial.json holds under `reason`, for people: the facts, parted by semicolons."""
+    return "; ".join(one.detail for one in found)
+
+
 def from_documents(documents: Iterable[dict[str, Any]]) -> list[Invalid]:
     """The reasons that trial.json holds."""
     return [Invalid(one["reason"], one["detail"]) for one in documents]
