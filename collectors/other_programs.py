@@ -31,9 +31,13 @@ _TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class ProcessStat:
-    """What /proc/PID/stat tells of a process; `cpu_s` is user and system time, cumulative."""
+    """What /proc/PID/stat tells of a process; `cpu_s` is user and system time, cumulative.
+
+    An ended process that nobody has waited for yet has neither command line nor environment.
+    """
 
     name: str
+    ended: bool
     kernel_thread: bool
     cpu_s: float
     start_ticks: int
@@ -57,8 +61,9 @@ class OtherPrograms:
     All that is counted is since the first reading; a process that began later is counted whole.
     """
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site | None = None, *, every_ticks: int = EVERY_TICKS) -> None:
         del site  # every poller is made alike
+        self._every_ticks = every_ticks
         self._seen: dict[int, _Sighting] = {}
         self._used_s = 0.0
         self._is_first = True
@@ -68,7 +73,7 @@ class OtherPrograms:
     def read(self) -> Iterable[Reading]:
         """The readings, the first of which is zero; none at the ticks between."""
         self._ticks += 1
-        if self._ticks % EVERY_TICKS != 1:
+        if (self._ticks - 1) % self._every_ticks:
             return
         before, self._seen = self._seen, dict(self._look())
         self._used_s += sum(
@@ -99,7 +104,8 @@ class OtherPrograms:
             yield pid, self._followed(pid, sighting, found)
 
     def _followed(self, pid: int, sighting: _Sighting, found: ProcessStat) -> _Sighting:
-        is_other = sighting.is_other if sighting.looks >= SETTLING_LOOKS else _is_other(pid, found)
+        is_settled = found.ended or sighting.looks >= SETTLING_LOOKS
+        is_other = sighting.is_other if is_settled else _is_other(pid, found)
         return _Sighting(
             is_other,
             found.start_ticks,
@@ -113,7 +119,7 @@ class OtherPrograms:
 def process_stat(pid: int) -> ProcessStat | None:
     """A process's own account; None where it has ended. No Path and no buffered file: it is asked of every process.
 
-    Source: proc_pid_stat(5), fields 9 (flags), 14 and 15 (utime, stime in clock ticks), 22 (starttime).
+    Source: proc_pid_stat(5), fields 3 (state), 9 (flags), 14 and 15 (utime, stime in clock ticks), 22 (starttime).
     """
     try:
         file = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
@@ -125,6 +131,7 @@ def process_stat(pid: int) -> ProcessStat | None:
         fields = after.split()
         return ProcessStat(
             name=before.partition(b"(")[2].decode(errors="replace"),
+            ended=fields[0] in b"ZX",
             kernel_thread=bool(int(fields[6]) & KERNEL_THREAD),
             cpu_s=(int(fields[11]) + int(fields[12])) / _TICKS_PER_S,
             start_ticks=int(fields[19]),
@@ -134,7 +141,7 @@ def process_stat(pid: int) -> ProcessStat | None:
 
 
 def _is_other(pid: int, found: ProcessStat) -> bool:
-    if found.kernel_thread or found.name in LOGIN_SERVERS:
+    if found.ended or found.kernel_thread or found.name in LOGIN_SERVERS:
         return False
     return not is_the_campaigns(_words(pid, "cmdline"), _words(pid, "environ"))
 

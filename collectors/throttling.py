@@ -25,7 +25,7 @@ class Throttling:
     tick: its flags of what has been since the start tell what was between.
     """
 
-    def __init__(self, site: Site, sysfs: Path = SYSFS) -> None:
+    def __init__(self, site: Site | None = None, *, sysfs: Path = SYSFS) -> None:
         del site  # every poller is made alike
         self._sysfs = sysfs
         self._ticks = 0

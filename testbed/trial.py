@@ -23,6 +23,7 @@ from testbed.fetch import fetch
 from testbed.follow import Follower
 from testbed.interrupts import Interrupted, Interrupts
 from testbed.inventory import Inventory
+from testbed.machine_watch import MachineWatch
 from testbed.path_watch import PathWatch
 from testbed.pinning import Pins, pins_of
 from testbed.plan import PlannedTrial
@@ -55,9 +56,11 @@ class _Around:
 
     watch: PathWatch
     pins: Pins
+    machine: MachineWatch
     begun: trial_facts.Before | None = None
 
     def begin(self, inventory: Inventory) -> None:
+        self.machine.begin()
         self.begun = trial_facts.before(inventory)
         self.pins.apply()
         self.watch.look_before()
@@ -87,7 +90,7 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
     interrupted = False
     to_pin = pins_of(inventory, [(node, deployment.network(node)) for node in nodes])
     with Pins(setting.sessions, to_pin, setting.interrupts) as pins:
-        around = _Around(watch=PathWatch(deployment), pins=pins)
+        around = _Around(watch=PathWatch(deployment), pins=pins, machine=MachineWatch(inventory))
         try:
             deployment.prepare()  # first of all: what is fetched in the end must be of this trial
             around.begin(inventory)
@@ -98,7 +101,7 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
             against = [blamed(error, "run failed" if folder.facts["state"] == "running" else "not started")]
         with setting.interrupts.shield():
             against = _take_down(setting, deployment, folder, around, against)
-            _keep(setting, deployment, folder, around.watch, against)
+            _keep(setting, deployment, folder, around, against)
     if interrupted:
         raise Interrupted
 
@@ -194,12 +197,14 @@ def _take_down(
     try:
         folder.enter("stopping")
     finally:  # a full disk must not leave processes on the hosts
+        around.machine.end()
         deployment.stop()
     problems = [Invalid("node lost", words) for words in (*deployment.not_ended, *around.watch.look_after())]
     left_behind = around.pins.undo()
     try:
         folder.add(emulator=trial_facts.during(setting.inventory, deployment.interface, around.begun))
         _keep_rates(setting, deployment, folder)
+        around.machine.keep(folder.path)
     except (FedprobeError, ValueError, OSError) as error:
         problems.append(Invalid("not stored", str(error)))
     return [*(against or problems), *(Invalid("node lost", words) for words in left_behind)]
@@ -212,7 +217,7 @@ def _keep_rates(setting: Setting, deployment: Deployment, folder: TrialFolder) -
 
 
 def _keep(
-    setting: Setting, deployment: Deployment, folder: TrialFolder, watch: PathWatch, against: list[Invalid]
+    setting: Setting, deployment: Deployment, folder: TrialFolder, around: _Around, against: list[Invalid]
 ) -> None:
     """Fetch, store and verify; a trial without a reason against it is ok.
 
@@ -222,12 +227,12 @@ def _keep(
     folder.enter("fetching", reason=text_of(against), reasons=as_documents(against))
     problems = [Invalid("records missing", words) for words in fetch(deployment, folder)]
     folder.enter("storing")
-    facts: dict[str, Any] = {"checks": [], "paths": paths.as_documents(watch.paths({}))}
+    facts: dict[str, Any] = {"checks": [], "paths": paths.as_documents(around.watch.paths({}))}
     found: list[Invalid] = []
     try:
         records = load.load_spools(folder.spool)
         store.write(records, folder.records)
-        ways = watch.paths(checks.peers(records))
+        ways = around.watch.paths(checks.peers(records))
         payloads = {way.node: checks.payload_of(records, way.node) for way in ways}
         judged = Judged(
             records=records,
@@ -236,6 +241,7 @@ def _keep(
             ways=ways,
             payloads=payloads,
             limits=deployment.campaign.validity,
+            machine=around.machine.samples,
         )
         found = conditions(judged) if against or problems else [*conditions(judged), *wholeness(judged)]
         held = checks.all_checks(

@@ -27,13 +27,17 @@ from testbed.validity_limits import ValidityLimits
 SHORTEST_S = 2.0  # of samples: processor time is counted in ticks of 10 ms
 THROTTLED_NOW, SINCE_START = 0xF, 0xF0000
 FLAGS = ("under-voltage", "frequency capped", "throttled", "soft temperature limit")  # bits 0 to 3, and 16 to 19
+MACHINE = "this machine"
 SERVER_ROLES = ("flower-superlink", "flwr-serverapp")
 NODE_ROLES = ("flower-supernode", "flwr-clientapp")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """What a trial is judged by: its records, its hosts, the ways of its bytes, and the limits."""
+    """What a trial is judged by: its records, its hosts, the ways of its bytes, and the limits.
+
+    `machine` are samples of the machine that all hosts of an emulated testbed share.
+    """
 
     records: Records
     server: str
@@ -41,6 +45,7 @@ class Judged:
     ways: Sequence[NodePath]
     payloads: Mapping[str, Payload]
     limits: ValidityLimits
+    machine: Sequence[Sample] = ()
 
 
 def conditions(trial: Judged) -> list[Invalid]:
@@ -83,7 +88,7 @@ def version_mismatch(trial: Judged) -> Iterator[Invalid]:
 
 def throttled(trial: Judged) -> Iterator[Invalid]:
     """A host whose processor was slowed down by heat or undervoltage, in more readings than allowed."""
-    for host, samples in _samples(trial.records, "throttling").items():
+    for host, samples in _samples(trial, "throttling").items():
         slowed, flags = _slowed(samples)
         events = _rise([one.values["system_cpu_throttle_events"] for one in samples if _counts_events(one)])
         if slowed + events > trial.limits.throttled_samples:
@@ -136,9 +141,7 @@ class _Load:
 def other_load(trial: Judged) -> Iterator[Invalid]:
     """Programs that are not the campaign's took more of a host's processors than allowed; the worst host is told."""
     limit = trial.limits.other_load_cpu
-    loads = [
-        load for host, samples in _samples(trial.records, "other_programs").items() for load in _loads(host, samples)
-    ]
+    loads = [load for host, samples in _samples(trial, "other_programs").items() for load in _loads(host, samples)]
     over = [load for load in loads if load.share > limit]
     if over:
         worst = max(over, key=lambda load: load.share)
@@ -249,13 +252,17 @@ def clock_error(trial: Judged) -> Iterator[Invalid]:
         yield Invalid("clock error", f"the clock of {host} is known {known} (allowed: {duration(limit_s)}){others}")
 
 
-def _samples(records: Records, collector: str) -> dict[str, list[Sample]]:
-    """The samples of one collector by host, in order of time; a host has as many clocks as it has collectors: one."""
+def _samples(trial: Judged, collector: str) -> dict[str, list[Sample]]:
+    """The samples of one collector by host, in order of time, the shared machine's first."""
     found: dict[str, list[Sample]] = defaultdict(list)
-    for segment, sample in records.of(Sample):
-        if sample.collector == collector:
-            found[segment.header.host].append(sample)
-    return {host: sorted(found[host], key=lambda one: one.mono_ns) for host in _sorted(found)}
+    for segment, sample in trial.records.of(Sample):
+        found[segment.header.host].append(sample)
+    hosts = {host: found[host] for host in _sorted(found)}
+    chosen = {
+        host: sorted((one for one in samples if one.collector == collector), key=lambda one: one.mono_ns)
+        for host, samples in {MACHINE: trial.machine, **hosts}.items()
+    }
+    return {host: samples for host, samples in chosen.items() if samples}
 
 
 def _sorted(hosts: Iterable[str]) -> list[str]:

@@ -1,0 +1,73 @@
+"""Watches the machine of an emulated testbed: its hosts see their own processes alone, and share its processors.
+
+On real hosts the collectors do this; here a thread of the controller does, every few seconds.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from instrument.clock import SystemClock
+from instrument.records import Record, Sample, encode
+from testbed.inventory import Inventory
+
+if TYPE_CHECKING:
+    from collectors.protocol import Poller
+
+FILE = "machine.jsonl"
+EVERY_S = 2.0
+
+
+class MachineWatch:
+    """Samples of this machine between `begin` and `end`; none where the testbed's hosts are real ones."""
+
+    def __init__(self, inventory: Inventory) -> None:
+        self._is_shared = inventory.emulator is not None
+        self._records: list[Record] = []
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def begin(self) -> None:
+        """Take the first samples, and go on with a thread."""
+        if not self._is_shared:
+            return
+        take = self._sampling()
+        take()
+        self._thread = threading.Thread(target=self._watch, args=(take,), name="fedprobe-machine-watch", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Take the last samples, if it was begun."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    @property
+    def samples(self) -> list[Sample]:
+        """What was sampled, in order of time."""
+        return [record for record in self._records if isinstance(record, Sample)]
+
+    def keep(self, folder: Path) -> None:
+        """Write everything into the trial's folder, a record a line; nothing where nothing was sampled."""
+        if self._records:
+            lines = "".join(f"{encode(record)}\n" for record in self._records)
+            (folder / FILE).write_text(lines, encoding="utf-8")
+
+    def _sampling(self) -> Callable[[], None]:
+        from collectors.other_programs import OtherPrograms
+        from collectors.schedule import Sampler
+        from collectors.throttling import Throttling
+
+        clock = SystemClock()
+        pollers: dict[str, Poller] = {"other_programs": OtherPrograms(every_ticks=1), "throttling": Throttling()}
+        sampler = Sampler(pollers, clock=clock, emit=self._records.append)
+        return lambda: sampler.sample(clock.mono_ns())
+
+    def _watch(self, take: Callable[[], None]) -> None:
+        while not self._stopped.wait(EVERY_S):
+            take()
+        take()
