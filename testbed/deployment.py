@@ -38,11 +38,11 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 
 
 class TrialError(FedprobeError):
-    """A trial could not be carried through, for `reason`; the campaign goes on without it."""
+    """A trial could not be carried through; the campaign goes on without it. `reason` is one of the closed list."""
 
-    def __init__(self, message: str, reason: Reason) -> None:
-        super().__init__(message)
-        self.reason = reason
+    def __init__(self, detail: str, *, reason: Reason = "run failed") -> None:
+        super().__init__(detail)
+        self.reason: Reason = reason
 
 
 @dataclass(slots=True)
@@ -141,7 +141,7 @@ class Deployment:
             document = _json_of(self._flwr(["supernode", "register", key, CONNECTION, "--format", "json"]))
             if not document.get("success"):
                 reason = document.get("error-message") or "no reason given"
-                raise TrialError(f"the SuperLink does not register {node.name}: {reason}", "not started")
+                raise TrialError(f"the SuperLink does not register {node.name}: {reason}", reason="not started")
             self.registered[node.name] = str(document["node-id"])
 
     def start_supernodes(self) -> None:
@@ -162,7 +162,7 @@ class Deployment:
         document = _json_of(answer)
         if not document.get("success"):
             reason = document.get("error-message") or answer.strip()[-400:]
-            raise TrialError(f"flwr run refused the app: {reason}", "run failed")
+            raise TrialError(f"flwr run refused the app: {reason}", reason="run failed")
         return str(document["run-id"])
 
     def run_status(self, run_id: str) -> str:
@@ -175,7 +175,9 @@ class Deployment:
         """Raises TrialError where a process has ended that must not have."""
         for process in self.started:
             if not process.shell.alive(process.pid):
-                raise TrialError(f"{process.name} ended by itself. {self._last_words(process)}", _LOST[process.kind])
+                raise TrialError(
+                    f"{process.name} ended by itself. {self._last_words(process)}", reason=_LOST[process.kind]
+                )
 
     def stop(self) -> None:
         """End every process, SuperNodes first, collectors last, and remove the keys; goes on where that fails."""
@@ -271,12 +273,14 @@ class Deployment:
         deadline_ns = clock.mono_ns() + int(self.campaign.limits.start_s * 1e9)
         while not ready():
             if not process.shell.alive(process.pid):
-                raise TrialError(f"{process.name} ended at its start. {self._last_words(process)}", "not started")
+                raise TrialError(
+                    f"{process.name} ended at its start. {self._last_words(process)}", reason="not started"
+                )
             if clock.mono_ns() > deadline_ns:
                 raise TrialError(
                     f"{process.name} is not {what} after {self.campaign.limits.start_s:g} s. "
                     f"{self._last_words(process)}",
-                    "not started",
+                    reason="not started",
                 )
             sleep_s(POLL_S)
 
@@ -291,7 +295,7 @@ class Deployment:
         done = self.sessions[server.name].run([program, *arguments], env=environment, timeout_s=120)
         if done.status != 0 and "{" not in done.text:
             said = done.complaint if done.stderr else done.text.strip()
-            raise TrialError(f"flwr {arguments[0]} failed: {said[-400:]}", "run failed")
+            raise TrialError(f"flwr {arguments[0]} failed: {said[-400:]}", reason="run failed")
         return done.text
 
     def _write_connection(self) -> None:
@@ -348,5 +352,5 @@ def _json_of(text: str) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise TrialError(f"flwr printed no JSON: {text.strip()[-300:]!r}", "run failed")
+        raise TrialError(f"flwr printed no JSON: {text.strip()[-300:]!r}", reason="run failed")
     return found

@@ -73,7 +73,7 @@ class Follower:
             raise TrialError(
                 f"{registered} of {nodes} SuperNodes registered within {limit_s:g} s. "
                 "See their logs in the trial's folder.",
-                "not started",
+                reason="not started",
             )
 
     def wait_finished(self) -> RunState:
@@ -91,12 +91,12 @@ class Follower:
             if not self._until(moved_on, limit_s):
                 raise TrialError(
                     f"round {state.round + 1} did not end within {limit_s:g} s (limits.round_s of the campaign file)",
-                    "time limit",
+                    reason="time limit",
                 )
             self._on_round(state)
             self._exchange_clocks(state)
         if state.strategy_error:
-            raise TrialError(f"the ServerApp's strategy raised {state.strategy_error}", "run failed")
+            raise TrialError(f"the ServerApp's strategy raised {state.strategy_error}", reason="run failed")
         return state
 
     def _exchange_clocks(self, state: RunState) -> None:
@@ -127,5 +127,5 @@ def _refuse_errors(state: RunState, deployment: Deployment) -> None:
     raise TrialError(
         f"{len(state.errors)} of {len(deployment.nodes)} clients answered round {state.round + 1} with an error: "
         f"{'; '.join(reasons)[:300]}. The ClientApps' logs are in the trial's folder, logs/*/supernode.log.",
-        "node lost" if any(reply.error_code == NODE_UNAVAILABLE for reply in state.errors) else "run failed",
+        reason="node lost" if any(reply.error_code == NODE_UNAVAILABLE for reply in state.errors) else "run failed",
     )

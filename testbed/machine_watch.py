@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from instrument.clock import SystemClock
-from instrument.records import Record, Sample, encode
+from instrument.records import Record, Sample, decode, encode
 from testbed.inventory import Inventory
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ EVERY_S = 2.0
 class MachineWatch:
     """Samples of this machine between `begin` and `end`; none where the testbed's hosts are real ones."""
 
-    def __init__(self, inventory: Inventory) -> None:
+    def __init__(self, inventory: Inventory, folder: Path) -> None:
+        self._file = folder / FILE
         self._is_shared = inventory.emulator is not None
         self._records: list[Record] = []
         self._stopped = threading.Event()
@@ -46,16 +47,11 @@ class MachineWatch:
             self._thread.join()
             self._thread = None
 
-    @property
-    def samples(self) -> list[Sample]:
-        """What was sampled, in order of time."""
-        return [record for record in self._records if isinstance(record, Sample)]
-
-    def keep(self, folder: Path) -> None:
-        """Write everything into the trial's folder, a record a line; nothing where nothing was sampled."""
+    def keep(self) -> None:
+        """Write all into the trial's folder, a record a line; nothing where nothing was sampled. Raises OSError."""
         if self._records:
             lines = "".join(f"{encode(record)}\n" for record in self._records)
-            (folder / FILE).write_text(lines, encoding="utf-8")
+            self._file.write_text(lines, encoding="utf-8")
 
     def _sampling(self) -> Callable[[], None]:
         from collectors.other_programs import OtherPrograms
@@ -71,3 +67,10 @@ class MachineWatch:
         while not self._stopped.wait(EVERY_S):
             take()
         take()
+
+
+def machine_samples(folder: Path) -> list[Sample]:
+    """What was sampled of the machine during the trial of a folder, in order of time; empty on real hosts."""
+    file = folder / FILE
+    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+    return [record for record in map(decode, lines) if isinstance(record, Sample)]

@@ -23,7 +23,7 @@ from testbed.fetch import fetch
 from testbed.follow import Follower
 from testbed.interrupts import Interrupted, Interrupts
 from testbed.inventory import Inventory
-from testbed.machine_watch import MachineWatch
+from testbed.machine_watch import MachineWatch, machine_samples
 from testbed.path_watch import PathWatch
 from testbed.pinning import Pins, pins_of
 from testbed.plan import PlannedTrial
@@ -90,7 +90,7 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
     interrupted = False
     to_pin = pins_of(inventory, [(node, deployment.network(node)) for node in nodes])
     with Pins(setting.sessions, to_pin, setting.interrupts) as pins:
-        around = _Around(watch=PathWatch(deployment), pins=pins, machine=MachineWatch(inventory))
+        around = _Around(watch=PathWatch(deployment), pins=pins, machine=MachineWatch(inventory, folder.path))
         try:
             deployment.prepare()  # first of all: what is fetched in the end must be of this trial
             around.begin(inventory)
@@ -181,7 +181,7 @@ def _measure(setting: Setting, deployment: Deployment, folder: TrialFolder, done
     folder.add(flower_status=status)
     if status != "finished:completed":
         raise TrialError(
-            f"Flower says {status} of the run. The SuperLink's log is in the trial's folder.", "run failed"
+            f"Flower says {status} of the run. The SuperLink's log is in the trial's folder.", reason="run failed"
         )
 
 
@@ -204,9 +204,9 @@ def _take_down(
     try:
         folder.add(emulator=trial_facts.during(setting.inventory, deployment.interface, around.begun))
         _keep_rates(setting, deployment, folder)
-        around.machine.keep(folder.path)
+        around.machine.keep()
     except (FedprobeError, ValueError, OSError) as error:
-        problems.append(Invalid("not stored", str(error)))
+        problems.append(Invalid("not stored" if isinstance(error, OSError) else "run failed", str(error)))
     return [*(against or problems), *(Invalid("node lost", words) for words in left_behind)]
 
 
@@ -241,7 +241,7 @@ def _keep(
             ways=ways,
             payloads=payloads,
             limits=deployment.campaign.validity,
-            machine=around.machine.samples,
+            machine=machine_samples(folder.path),
         )
         found = conditions(judged) if against or problems else [*conditions(judged), *wholeness(judged)]
         held = checks.all_checks(
