@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from analysis.formats import count, duration, listed, percent
+from analysis.invalid import NOT_CLASSIFIED, next_step, reasons_of
 from analysis.measured import Measured
 from analysis.messages import ACROSS_HOSTS
 from analysis.model import MessageTimes, MissingHook, TrialTimes
@@ -41,12 +42,16 @@ def invalid_trials(trials: Sequence[TrialTimes], measured: Measured) -> Iterator
             yield Verdict(
                 severity="unfit" if lost else "warn",
                 rule="invalid_trials",
-                finding=f"trial {trial.facts.name} is {trial.facts.outcome}: {trial.facts.reason or 'no reason'}; "
+                finding=f"trial {trial.facts.name} is {trial.facts.outcome}{_classified(trial)}: "
+                f"{trial.facts.reason or 'no reason'}; "
                 + (f"nothing is left for {interface_of(trial)}." if lost else "it is kept out of every number."),
-                next_step="On the nodes that it names, see `ip route get` and `ip rule`; docs/lab.md, Pinning."
-                if trial.facts.settings.get("astray")
-                else "Look at that trial's logs, repair the cause, and run the campaign again: fedprobe run.",
+                next_step=next_step(trial),
             )
+
+
+def _classified(trial: TrialTimes) -> str:
+    names = list(dict.fromkeys(reason for reason, _ in reasons_of(trial) if reason != NOT_CLASSIFIED))
+    return f" ({listed(names)})" if names and trial.facts.reasons else ""
 
 
 def failed_checks(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:

@@ -326,5 +326,5 @@ def test_start_up_that_fills_the_round_is_said() -> None:
 def test_every_rule_is_held_by_a_test() -> None:
     names = {rule.__name__ for rule in RULES} - {"lost_records"}
     told = {"nothing_measured", "single_trial", "cpu_limited", "stall", "definition_range", "no_bound"}
-    told |= {"polling", "start_up", "emulated"}
+    told |= {"polling", "start_up", "emulated", "many_invalid", "cells_without_trial"}
     assert names <= told | FIRES.keys()
