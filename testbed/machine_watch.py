@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from instrument.clock import SystemClock
 from instrument.records import Record, Sample, decode, encode
-from testbed.inventory import Inventory
 
 if TYPE_CHECKING:
     from collectors.protocol import Poller
@@ -22,11 +21,11 @@ EVERY_S = 2.0
 
 
 class MachineWatch:
-    """Samples of this machine between `begin` and `end`; none where the testbed's hosts are real ones."""
+    """Samples of this machine between `begin` and `end`, for the trial of a folder; none if it is not `shared`."""
 
-    def __init__(self, inventory: Inventory, folder: Path) -> None:
+    def __init__(self, folder: Path, *, shared: bool) -> None:
         self._file = folder / FILE
-        self._is_shared = inventory.emulator is not None
+        self._is_shared = shared
         self._records: list[Record] = []
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None

@@ -90,7 +90,11 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
     interrupted = False
     to_pin = pins_of(inventory, [(node, deployment.network(node)) for node in nodes])
     with Pins(setting.sessions, to_pin, setting.interrupts) as pins:
-        around = _Around(watch=PathWatch(deployment), pins=pins, machine=MachineWatch(inventory, folder.path))
+        around = _Around(
+            watch=PathWatch(deployment),
+            pins=pins,
+            machine=MachineWatch(folder.path, shared=inventory.emulator is not None),
+        )
         try:
             deployment.prepare()  # first of all: what is fetched in the end must be of this trial
             around.begin(inventory)

@@ -89,30 +89,34 @@ def version_mismatch(trial: Judged) -> Iterator[Invalid]:
 def throttled(trial: Judged) -> Iterator[Invalid]:
     """A host whose processor was slowed down by heat or undervoltage, in more readings than allowed."""
     for host, samples in _samples(trial, "throttling").items():
-        slowed, flags = _slowed(samples)
-        events = _rise([one.values["system_cpu_throttle_events"] for one in samples if _counts_events(one)])
-        if slowed + events > trial.limits.throttled_samples:
-            words = [FLAGS[bit] for bit in range(len(FLAGS)) if flags >> bit & 1]
-            if events:
-                words.append(f"{count(int(events), 'thermal event')} of its processors")
+        flags = _new_flags(samples)
+        rises = _rises([one.values["system_cpu_throttle_events"] for one in samples if _counts_events(one)])
+        slowed = sum(map(bool, flags)) + len(rises)
+        if slowed > trial.limits.throttled_samples:
+            met = reduce(or_, flags, 0)
+            words = [name for bit, name in enumerate(FLAGS) if met >> bit & 1]
+            words += [f"{count(int(sum(rises)), 'thermal event')} of its processors"] if rises else []
             temperatures = [one.values["system_temperature_celsius"] for one in samples if _has_temperature(one)]
             at_most = f", {max(temperatures):.0f} °C at most" if temperatures else ""
             yield Invalid(
                 "throttled",
-                f"{host} was slowed down: {listed(words)}, in {int(slowed + events)} of {len(samples)} readings "
+                f"{host} was slowed down: {listed(words)}, in {slowed} of {len(samples)} readings "
                 f"(allowed: {trial.limits.throttled_samples}){at_most}",
             )
 
 
-def _slowed(samples: Sequence[Sample]) -> tuple[int, int]:
-    """In how many readings a Pi was slowed down, or had been since the reading before, and by which flags."""
+def _new_flags(samples: Sequence[Sample]) -> list[int]:
+    """For each reading of a Pi's flags bits 0 to 3: what slows it now, or did since the reading before."""
     read = [int(one.values["system_throttled_flags"]) for one in samples if "system_throttled_flags" in one.values]
     before = [read[0], *read[:-1]] if read else []
-    new = [
+    return [
         flags & THROTTLED_NOW | (flags & ~earlier & SINCE_START) >> 16
         for earlier, flags in zip(before, read, strict=True)
     ]
-    return sum(bool(flags) for flags in new), reduce(or_, new, 0)
+
+
+def _rises(counts: Sequence[float]) -> list[float]:
+    return [later - earlier for earlier, later in pairwise(counts) if later > earlier]
 
 
 def _counts_events(sample: Sample) -> bool:
@@ -121,10 +125,6 @@ def _counts_events(sample: Sample) -> bool:
 
 def _has_temperature(sample: Sample) -> bool:
     return "system_temperature_celsius" in sample.values
-
-
-def _rise(counts: Sequence[float]) -> float:
-    return sum(max(0, later - earlier) for earlier, later in pairwise(counts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,9 +247,9 @@ def clock_error(trial: Judged) -> Iterator[Invalid]:
     if over:
         host = max(over, key=lambda name: over[name])
         error_s = over[host]
-        known = "to nothing, no exchange having been answered" if math.isinf(error_s) else f"to ±{duration(error_s)}"
+        known = "not known: no exchange was answered" if math.isinf(error_s) else f"known to ±{duration(error_s)}"
         others = f"; {count(len(over) - 1, 'more host')} over the limit" if len(over) > 1 else ""
-        yield Invalid("clock error", f"the clock of {host} is known {known} (allowed: {duration(limit_s)}){others}")
+        yield Invalid("clock error", f"the clock of {host} is {known} (allowed: ±{duration(limit_s)}){others}")
 
 
 def _samples(trial: Judged, collector: str) -> dict[str, list[Sample]]:
