@@ -171,8 +171,11 @@ def missing_hooks(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[
 
 
 def lost_records(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
-    """Records that a probe dropped, and segments that a killed process left without their trailer."""
-    dropped = sum(trial.dropped_records for trial in trials)
+    """Records that a probe dropped, and segments that a killed process left without their trailer.
+
+    Those of an invalid trial are told with it, and are in no number.
+    """
+    dropped = sum(trial.dropped_records for trial in trials if is_usable(trial))
     if dropped:
         yield Verdict(
             severity="unfit",
@@ -180,7 +183,7 @@ def lost_records(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[V
             finding=f"probes dropped {count(dropped, 'record')} because a buffer was full.",
             next_step="Give the spool a faster disk, or tmpfs by choice, and repeat.",
         )
-    cut = [name for trial in trials for name in trial.cut_segments]
+    cut = [name for trial in trials if is_usable(trial) for name in trial.cut_segments]
     if cut:
         yield Verdict(
             severity="warn",
