@@ -12,6 +12,7 @@ from analysis import paper
 from analysis.baseline import baseline_json
 from analysis.compare import compare, comparison_json
 from analysis.estimators import Estimate, Ratio
+from analysis.invalid import is_valid, reasons_of, validity_json
 from analysis.measured import Beside, Measured
 from analysis.model import ClockFit, LinkRates, TrialTimes
 from analysis.round_numbers import RoundNumbers, Stragglers
@@ -72,6 +73,7 @@ def to_json(summary: Summary) -> dict[str, Any]:
         "models": _models(summary.trials),
         "accuracy": {name: curves for name in measured.interfaces if (curves := accuracy(summary.trials, name))},
         "clocks": [_clock(trial, clock) for trial in every_trial(summary) for clock in trial.clocks],
+        "validity": validity_json(every_trial(summary)),
         "trials": [_trial(trial) for trial in every_trial(summary)],
     }
 
@@ -227,6 +229,8 @@ def _trial(trial: TrialTimes) -> dict[str, Any]:
         "interface": interface_of(trial),
         "outcome": facts.outcome,
         "reason": facts.reason,
+        "valid": is_valid(trial),
+        "reasons": [{"reason": reason, "detail": detail} for reason, detail in reasons_of(trial)],
         "warmup": facts.warmup,
         "compared": is_usable(trial),
         "nodes": list(facts.nodes) or sorted({message.node for message in trial.messages}),

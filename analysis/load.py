@@ -17,6 +17,7 @@ from instrument.records import End, Record, Segment
 from instrument.spool import SegmentFile, SpoolError, header_fields, read_segment, spool_files
 
 RecordT = TypeVar("RecordT")
+_OTHER_SCHEMA = "its records have schema version"  # what instrument.spool.SchemaError says
 _NAME = re.compile(rf"(.+)-({'|'.join((*ROLES, 'collector'))})-\d+-\d+")
 
 
@@ -48,6 +49,11 @@ class Unreadable:
     host: str
     role: str
     reason: str
+
+    @property
+    def other_schema(self) -> bool:
+        """Whether it is whole, and of a fedprobe that writes other records than this one reads."""
+        return _OTHER_SCHEMA in self.reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -200,12 +200,16 @@ class MissingHook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialFacts:
-    """What the runner wrote of a trial (`trial.json`); empty for a spool folder that `instrument` wrote."""
+    """What the runner wrote of a trial (`trial.json`); empty for a spool folder that `instrument` wrote.
+
+    `reasons` are those of docs/validity.md with their details, `reason` the same in words.
+    """
 
     name: str
     interface: str
     outcome: str = "ok"
     reason: str = ""
+    reasons: Sequence[Mapping[str, object]] = ()
     warmup: bool = False
     rounds: int | None = None
     nodes: Sequence[str] = ()

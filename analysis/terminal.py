@@ -14,6 +14,8 @@ from analysis.baseline_rows import TITLE as BASELINE
 from analysis.baseline_rows import baseline_rows
 from analysis.compare import compare, comparison_table
 from analysis.estimators import Estimate
+from analysis.invalid_rows import TITLE as INVALID
+from analysis.invalid_rows import invalid_rows
 from analysis.levels import is_polling
 from analysis.measured import Measured
 from analysis.model import TrialTimes
@@ -21,7 +23,7 @@ from analysis.rows import RATIOS, TIMES, grouped
 from analysis.selftest_cited import citation
 from analysis.starvation_rows import TITLE as STARVATION
 from analysis.starvation_rows import starvation_rows
-from analysis.summary import Summary
+from analysis.summary import Summary, every_trial
 from analysis.sweep_rows import MAIN, TITLE, counts, refusals, sweep_rows
 from analysis.verdicts import Verdict
 from analysis.waiting import waiting
@@ -64,6 +66,9 @@ def _parts(summary: Summary) -> Iterator[RenderableType]:
     yield _headline(summary)
     yield from _verdict_lines(summary.verdicts)
     yield from _failed_warm_ups(summary.trials)
+    if any(invalid_rows(every_trial(summary))):
+        yield _heading(INVALID)
+        yield _invalid(every_trial(summary))
     if summary.selftest is not None:
         yield citation(summary.selftest)
     if measured.interfaces:
@@ -133,6 +138,19 @@ def _failed_warm_ups(trials: Sequence[TrialTimes]) -> Iterator[Text]:
         if trial.facts.warmup and trial.facts.outcome != "ok":
             reason = trial.facts.reason or "no reason"
             yield Text(f"left out: warm-up {trial.facts.name} is {trial.facts.outcome}: {reason}")
+
+
+def _invalid(trials: Sequence[TrialTimes]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("reason", no_wrap=True)
+    table.add_column("trials", justify="right")
+    table.add_column("which")
+    for row in invalid_rows(trials):
+        table.add_row(*row)
+    return table
 
 
 def _times(measured: Measured) -> Table:

@@ -102,9 +102,11 @@ def load_trial(folder: Path) -> TrialTimes:
         unreadable = _unreadable(records)
         return analyse(records, facts)
     except (SpoolError, store.StoreError, RecordError, TimelineError) as error:
-        outcome = "invalid" if facts.outcome == "ok" else facts.outcome
+        if facts.outcome == "ok":
+            missing = {"reason": "records missing", "detail": str(error)}
+            facts = replace(facts, outcome="invalid", reason=str(error), reasons=[missing])
         return TrialTimes(
-            facts=replace(facts, outcome=outcome, reason=facts.reason or str(error)),
+            facts=replace(facts, reason=facts.reason or str(error)),
             messages=(),
             rounds=(),
             clocks=(),

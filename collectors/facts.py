@@ -9,9 +9,7 @@ import argparse
 import json
 import os
 import re
-import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,6 +20,7 @@ import psutil
 
 from collectors.clock_exchange import Address, burst
 from collectors.errors import CollectError
+from collectors.throttling import parse_throttled, printed_by, temperature_celsius
 from instrument.clock import SystemClock
 from instrument.identity import versions
 
@@ -58,22 +57,13 @@ def facts(folder: Path, devices: Sequence[str], dials: Sequence[str], clock: str
         "processors": os.cpu_count(),
         "busy_share": psutil.cpu_percent(BUSY_S) / 100,
         "governors": _governors(),
-        "temperature_celsius": _temperature(),
-        "throttled": parse_throttled(_said(["vcgencmd", "get_throttled"])),
+        "temperature_celsius": temperature_celsius(),
+        "throttled": parse_throttled(printed_by(["vcgencmd", "get_throttled"])),
         "congestion_control": _text(Path("/proc/sys/net/ipv4/tcp_congestion_control")),
         "devices": {name: _device(name) for name in devices},
         "dials": {network: _dial(target) for network, _, target in (dial.partition("=") for dial in dials)},
-        "modem": parse_modem(_said(["mmcli", "-m", "any", "-J"])),
+        "modem": parse_modem(printed_by(["mmcli", "-m", "any", "-J"])),
     }
-
-
-def parse_throttled(said: str | None) -> int | None:
-    """The flags of `vcgencmd get_throttled`, which prints `throttled=0x50005`; None for anything else.
-
-    Source: Raspberry Pi documentation, "vcgencmd": bits 0 to 3 are now, 16 to 19 since the start.
-    """
-    found = re.search(r"^throttled=(0x[0-9a-fA-F]+)\s*$", said or "", re.MULTILINE)
-    return None if found is None else int(found[1], 16)
 
 
 def parse_modem(said: str | None) -> dict[str, Any] | None:
@@ -149,16 +139,6 @@ def _governors() -> list[str]:
     return sorted({text for file in files if (text := _text(file))})
 
 
-def _temperature() -> float | None:
-    """The hottest of the processor's zones, in degrees Celsius. Source: the kernel's sysfs-class-thermal."""
-    found = []
-    for file in Path("/sys/class/thermal").glob("thermal_zone*/temp"):
-        text = _text(file)
-        if text and text.lstrip("-").isdigit():
-            found.append(int(text) / 1000)
-    return max(found, default=None)
-
-
 def _device(name: str) -> dict[str, Any] | None:
     """State of one device; None where there is none of that name. psutil's speed 0 means that it is not known."""
     state = psutil.net_if_stats().get(name)
@@ -169,14 +149,14 @@ def _device(name: str) -> dict[str, Any] | None:
         for one in psutil.net_if_addrs().get(name, [])
         if one.family in {socket.AF_INET, socket.AF_INET6}
     ]
-    rate = parse_bitrate(_said(["iw", "dev", name, "link"])) or (state.speed * 1_000_000 or None)
+    rate = parse_bitrate(printed_by(["iw", "dev", name, "link"])) or (state.speed * 1_000_000 or None)
     return {
         "up": state.isup,
         "mtu": state.mtu,
         "rate_bit_per_s": rate,
         "half_duplex": state.duplex == psutil.NIC_DUPLEX_HALF,
         "addresses": addresses,
-        "offloads": parse_offloads(_said(["ethtool", "-k", name])),
+        "offloads": parse_offloads(printed_by(["ethtool", "-k", name])),
     }
 
 
@@ -195,21 +175,9 @@ def _dial(target: str) -> dict[str, Any]:
 def _route_device(address: str) -> str | None:
     """The device of `ip -j route get`. Source: ip-route(8)."""
     try:
-        return str(json.loads(_said(["ip", "-j", "route", "get", address]) or "")[0]["dev"])
+        return str(json.loads(printed_by(["ip", "-j", "route", "get", address]) or "")[0]["dev"])
     except (ValueError, LookupError, TypeError):
         return None
-
-
-def _said(argv: Sequence[str]) -> str | None:
-    """What a program prints; None where the host does not have it, or it fails."""
-    program = shutil.which(argv[0], path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
-    if program is None:
-        return None
-    try:
-        done = subprocess.run([program, *argv[1:]], capture_output=True, text=True, timeout=COMMAND_S, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout if done.returncode == 0 else None
 
 
 def _text(file: Path) -> str | None:

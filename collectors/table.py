@@ -15,6 +15,8 @@ POLLERS: Mapping[str, str] = {
     "process": "collectors.process:FlowerProcesses",
     "interfaces": "collectors.interfaces:Interfaces",
     "chrony": "collectors.chrony:Chrony",
+    "other_programs": "collectors.other_programs:OtherPrograms",
+    "throttling": "collectors.throttling:Throttling",
 }
 
 

@@ -15,6 +15,7 @@ from testbed.design.factors import of_a_trial
 from testbed.errors import UsageError
 from testbed.inventory import NetworkName
 from testbed.validation import explained, stated
+from testbed.validity_limits import ValidityLimits
 
 RunConfigValue = bool | int | float | str
 BUNDLED_APP = "fl_app"
@@ -150,7 +151,7 @@ class Collect(_Strict):
     `baseline`: before the first trial every link is measured alone, `baseline_s` seconds up and as many down.
     """
 
-    collectors: tuple[str, ...] = ("host", "process", "interfaces", "chrony")
+    collectors: tuple[str, ...] = ("host", "process", "interfaces", "chrony", "other_programs", "throttling")
     interval_ms: Annotated[int, Field(ge=100, le=60_000)] = 1000
     capture: bool = False
     baseline: bool = False
@@ -193,6 +194,7 @@ class Campaign(_Strict):
     testbed: Testbed = Testbed()
     collect: Collect = Collect()
     limits: Limits = Limits()
+    validity: ValidityLimits = ValidityLimits()
     priorities: dict[FLOWER_ROLES, Annotated[int, Field(ge=-20, le=19)]] = {}
 
     @model_validator(mode="before")

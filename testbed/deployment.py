@@ -37,6 +37,8 @@ GRACE_S = 4.0  # a SuperNode unregisters in 1.1 s, a SuperLink shuts down in 0.6
 COMMAND_S = 30.0
 TRIAL_MARK, COLLECTORS_MARK, RUN_MARK = "FEDPROBE_TRIAL", "FEDPROBE_COLLECTS", "FEDPROBE_RUN"
 """In the environments of a trial's processes: by them a later controller finds what an earlier one left."""
+# what a process's end by itself means for the trial
+_LOST: Mapping[str, Reason] = {"superlink": "run failed", "supernode": "node lost", "collectors": "records missing"}
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
@@ -183,7 +185,7 @@ class Deployment:
         document = _json_of(answer)
         if not document.get("success"):
             reason = document.get("error-message") or answer.strip()[-400:]
-            raise TrialError(f"flwr run refused the app: {reason}")
+            raise TrialError(f"flwr run refused the app: {reason}", reason="run failed")
         return str(document["run-id"])
 
     def run_status(self, run_id: str) -> str:
@@ -203,8 +205,9 @@ class Deployment:
         """Raises TrialError where a process has ended that must not have."""
         for process in self.started:
             if not process.shell.alive(process.pid):
-                lost: Reason = "node lost" if process.kind == "supernode" else "run failed"
-                raise TrialError(f"{process.name} ended by itself. {self._last_words(process)}", reason=lost)
+                raise TrialError(
+                    f"{process.name} ended by itself. {self._last_words(process)}", reason=_LOST[process.kind]
+                )
 
     def stop(self) -> None:
         """End every process, SuperNodes first, collectors last, and remove the keys; goes on where that fails."""
@@ -341,7 +344,7 @@ class Deployment:
         done = self.sessions[server.name].run([program, *arguments], env=environment, timeout_s=120)
         if done.status != 0 and "{" not in done.text:
             said = done.complaint if done.stderr else done.text.strip()
-            raise TrialError(f"flwr {arguments[0]} failed: {said[-400:]}")
+            raise TrialError(f"flwr {arguments[0]} failed: {said[-400:]}", reason="run failed")
         return done.text
 
     def _write_connection(self) -> None:
@@ -371,5 +374,5 @@ def _json_of(text: str) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise TrialError(f"flwr printed no JSON: {text.strip()[-300:]!r}")
+        raise TrialError(f"flwr printed no JSON: {text.strip()[-300:]!r}", reason="run failed")
     return found

@@ -77,7 +77,7 @@ class Follower:
             self._on_round(state)
             self._exchange_clocks(state)
         if state.strategy_error:
-            raise TrialError(f"the ServerApp's strategy raised {state.strategy_error}")
+            raise TrialError(f"the ServerApp's strategy raised {state.strategy_error}", reason="run failed")
         return state
 
     def waits_for(self) -> str:

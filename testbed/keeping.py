@@ -11,22 +11,19 @@ from typing import Any
 
 from analysis import load, store
 from instrument.spool import SpoolError
-from testbed import checks, paths
+from testbed import checks, paths, verify
 from testbed.conducting import costs
 from testbed.deadline import DeadlineError, deadline
 from testbed.deployment import Deployment
 from testbed.fetch import fetch
+from testbed.machine_watch import machine_samples
 from testbed.path_watch import PathWatch
 from testbed.run_folder import TrialFolder
 from testbed.setting import Setting
 from testbed.states import State, limit_s
 from testbed.trial_document import conditions
-from testbed.validity import Invalid, Reason, as_documents, from_documents, text_of
-
-UNFIT: frozenset[Reason] = frozenset(
-    {"another interface", "clock error", "throttled", "capture dropped", "other load"}
-)
-"""Against a trial that ran whole: measured, but not under the conditions that it was to be measured under."""
+from testbed.validity import Invalid, as_documents, from_documents, text_of
+from testbed.verify import Judged
 
 
 def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
@@ -42,21 +39,24 @@ def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
         folder.add(fetched=not problems, not_fetched=[one.detail for one in problems])
         against = against or problems  # where it was not measured to its end, files that were never made are missing
     folder.enter("verifying", reasons=as_documents(against))
+    failed = list(against)
     records, facts = None, _facts_without_records(deployment, folder)
     try:
         with deadline(_limit_s(deployment, "verifying"), "checking the records"):
             records = load.load_spools(folder.spool)
-            facts, wrong_way = _judged(setting, deployment, folder, records)
-            against += wrong_way
+            facts, found = _judged(setting, deployment, folder, records)
+            against += found
     except (SpoolError, OSError, DeadlineError) as error:
-        against = against or [Invalid("records missing", str(error))]
+        failed = failed or [Invalid("records missing", str(error))]
+        against = against or failed
     folder.enter("storing")
     try:
         with deadline(_limit_s(deployment, "storing"), "storing the records"):
             if records is not None:
                 store.write(records, folder.records)
     except (store.StoreError, OSError, DeadlineError) as error:
-        against.append(Invalid("not stored", str(error)))
+        failed.append(Invalid("not stored", str(error)))
+        against.append(failed[-1])
     folder.forget("looks")  # `paths` has what they told
     entered = {**folder.facts["entered"], "done": datetime.now(tz=UTC).isoformat(timespec="milliseconds")}
     folder.enter(
@@ -64,7 +64,7 @@ def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
         outcome="invalid" if against else "ok",
         reason=text_of(against),
         reasons=as_documents(against),
-        ran_whole=all(one.reason in UNFIT for one in against),
+        ran_whole=not failed,
         astray=any(one.reason == "another interface" for one in against),
         **({} if folder.facts.get("resumed") else costs(entered, records)),
         **facts,
@@ -87,10 +87,24 @@ def _facts_without_records(deployment: Deployment, folder: TrialFolder) -> dict[
 def _judged(
     setting: Setting, deployment: Deployment, folder: TrialFolder, records: load.Records
 ) -> tuple[dict[str, Any], list[Invalid]]:
-    """Facts of a trial that its records tell, and what they say against it."""
+    """Facts of a trial that its records tell, and what they say against it.
+
+    Where it was not measured to its end, records that were never made are missing.
+    """
     ways = _watch(deployment, folder).paths(checks.peers(records))
     payloads = {way.node: checks.payload_of(records, way.node) for way in ways}
-    wrong_way = paths.reason(ways, payloads)
+    judged = Judged(
+        records=records,
+        server=deployment.inventory.server.name,
+        nodes=[node.name for node in deployment.nodes],
+        ways=ways,
+        payloads=payloads,
+        limits=deployment.campaign.validity,
+        machine=machine_samples(folder.path),
+    )
+    against = verify.conditions(judged)
+    if not folder.facts["reasons"]:
+        against += verify.wholeness(judged)
     found = checks.all_checks(
         records, _devices(deployment), _dialled(deployment), security=setting.inventory.security
     )
@@ -99,7 +113,7 @@ def _judged(
         "checks": checks.as_documents([*found, *checks.path_checks(ways, payloads)]),
         "paths": paths.as_documents(ways),
     }
-    return facts, [Invalid("another interface", wrong_way)] if wrong_way else []
+    return facts, against
 
 
 def _watch(deployment: Deployment, folder: TrialFolder) -> PathWatch:

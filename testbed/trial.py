@@ -14,13 +14,15 @@ from dataclasses import dataclass, field
 
 from instrument.clock import SystemClock
 from testbed import quick_look
+from testbed.blame import blamed
 from testbed.deadline import DeadlineError, deadline
 from testbed.deployment import Deployment, TrialError
 from testbed.emulation import trial_facts
-from testbed.errors import FedprobeError, RemoteTimeoutError, UnreachableError
+from testbed.errors import FedprobeError
 from testbed.follow import Follower
 from testbed.interrupts import Interrupted
 from testbed.keeping import keep
+from testbed.machine_watch import MachineWatch
 from testbed.path_watch import PathWatch
 from testbed.pinning import Pins, pins_of
 from testbed.plan import PlannedTrial
@@ -66,10 +68,12 @@ class _Attempt:
     against: list[Invalid] = field(default_factory=list)
     watch: PathWatch = field(init=False)
     follower: Follower = field(init=False)
+    machine: MachineWatch = field(init=False)
     emulator: trial_facts.Before | None = None
 
     def __post_init__(self) -> None:
         self.watch = PathWatch(self.deployment)
+        self.machine = MachineWatch(self.folder.path, shared=self.setting.inventory.emulator is not None)
         done, progress = self.rounds_before, self.setting.progress
         self.follower = Follower(self.deployment, lambda state: progress.rounds_done(done + state.round))
 
@@ -94,7 +98,7 @@ class _Attempt:
             except DeadlineError as error:
                 self.against.append(Invalid("time limit", f"{error}{self._wait(state)}"))
             except FedprobeError as error:
-                self.against.append(_reason(error, state))
+                self.against.append(blamed(error, "run failed" if state == "running" else "not started"))
             if self.against:
                 return False
         return False
@@ -123,6 +127,7 @@ class _Attempt:
     def _check(self) -> None:
         self.against += quick_look.unfit(self.deployment)
         if not self.against:
+            self.machine.begin()
             self.emulator = trial_facts.before(self.setting.inventory)
             self.watch.look_before()
 
@@ -158,6 +163,7 @@ class _Attempt:
         try:
             self.folder.enter("stopping", reasons=as_documents(self.against))
         finally:  # a full disk must not leave processes on the hosts
+            self.machine.end()
             deployment.stop()
         ended_well = not self.against
         problems = [*deployment.not_ended, *self.watch.look_after()]
@@ -166,6 +172,7 @@ class _Attempt:
         try:
             emulator = trial_facts.during(self.setting.inventory, deployment.interface, self.emulator)
             self._keep_rates()
+            self.machine.keep()
         except (FedprobeError, ValueError, OSError) as error:
             problems.append(str(error))
         if ended_well:
@@ -178,13 +185,3 @@ class _Attempt:
         applied = trial_facts.rates_applied(self.setting.inventory, self.deployment.interface)
         if applied is not None:
             (self.folder.path / RATES_FILE).write_text(applied, encoding="ascii")
-
-
-def _reason(error: FedprobeError, state: State) -> Invalid:
-    """An error in a state as a reason of the closed list."""
-    if isinstance(error, TrialError):
-        return Invalid(error.reason, str(error))
-    if state != "running":
-        return Invalid("not started", str(error))
-    lost = isinstance(error, UnreachableError | RemoteTimeoutError)
-    return Invalid("node lost" if lost else "run failed", str(error))

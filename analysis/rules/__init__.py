@@ -1,4 +1,4 @@
-"""The rules that judge a report: files, records, transfers, cores, the testbed as declared, the design."""
+"""The rules that judge a report: files, records, validity, transfers, cores, the testbed as declared, the design."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 
 from analysis.measured import Measured
 from analysis.model import TrialTimes
-from analysis.rules import declared, design, files, records, starvation, transfers
+from analysis.rules import declared, design, files, records, starvation, transfers, validity
 from analysis.verdicts import SEVERITIES, Verdict
 
 Rule = Callable[[Sequence[TrialTimes], Measured], Iterator[Verdict]]
 RULES: Sequence[Rule] = (
     *records.RULES,
+    *validity.RULES,
     *files.RULES,
     *transfers.RULES,
     *starvation.RULES,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from analysis.formats import count, listed
 from analysis.measured import Measured
 from analysis.model import TrialTimes
+from analysis.samples import is_usable
 from analysis.verdicts import Verdict
 
 # without these there is no round, or no axis to put it on
@@ -17,7 +18,7 @@ CLIENT_ROLES = ("flower-supernode", "flwr-clientapp")
 def unreadable_files(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
     """Spool files of which nothing was used: what they held is absent from every number, and the rest stands."""
     for trial in trials:
-        if not trial.unreadable or trial.facts.warmup:
+        if not trial.unreadable or not is_usable(trial):
             continue
         server = any(role in SERVER_ROLES or not role for _, role, _ in trial.unreadable)
         client = any(role in CLIENT_ROLES for _, role, _ in trial.unreadable)
@@ -51,8 +52,11 @@ def failed_captures(trials: Sequence[TrialTimes], measured: Measured) -> Iterato
 
 
 def capture_dropped(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
-    """A capture with drops: a packet that is missing may be the first or the last of a transfer."""
-    for trial in trials:
+    """A capture with drops: a packet that is missing may be the first or the last of a transfer.
+
+    Where the campaign does not allow them the trial is invalid, which is told elsewhere.
+    """
+    for trial in filter(is_usable, trials):
         for capture in trial.captures:
             if capture.dropped:
                 of = "" if capture.packets is None else f" of {capture.dropped + capture.packets:,}"

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
 from analysis.formats import count, duration, listed, percent
+from analysis.invalid import NOT_CLASSIFIED, next_step, reasons_of
 from analysis.measured import Measured
 from analysis.messages import ACROSS_HOSTS
 from analysis.model import MessageTimes, MissingHook, TrialTimes
@@ -41,12 +42,16 @@ def invalid_trials(trials: Sequence[TrialTimes], measured: Measured) -> Iterator
             yield Verdict(
                 severity="unfit" if lost else "warn",
                 rule="invalid_trials",
-                finding=f"trial {trial.facts.name} is {trial.facts.outcome}: {trial.facts.reason or 'no reason'}; "
+                finding=f"trial {trial.facts.name} is {trial.facts.outcome}{_classified(trial)}: "
+                f"{trial.facts.reason or 'no reason'}; "
                 + (f"nothing is left for {interface_of(trial)}." if lost else "it is kept out of every number."),
-                next_step="On the nodes that it names, see `ip route get` and `ip rule`; docs/lab.md, Pinning."
-                if trial.facts.settings.get("astray")
-                else "Look at that trial's logs, repair the cause, and run the campaign again: fedprobe run.",
+                next_step=next_step(trial),
             )
+
+
+def _classified(trial: TrialTimes) -> str:
+    names = list(dict.fromkeys(reason for reason, _ in reasons_of(trial) if reason != NOT_CLASSIFIED))
+    return f" ({listed(names)})" if names and trial.facts.reasons else ""
 
 
 def failed_checks(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
@@ -166,8 +171,11 @@ def missing_hooks(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[
 
 
 def lost_records(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
-    """Records that a probe dropped, and segments that a killed process left without their trailer."""
-    dropped = sum(trial.dropped_records for trial in trials)
+    """Records that a probe dropped, and segments that a killed process left without their trailer.
+
+    Those of an invalid trial are told with it, and are in no number.
+    """
+    dropped = sum(trial.dropped_records for trial in trials if is_usable(trial))
     if dropped:
         yield Verdict(
             severity="unfit",
@@ -175,7 +183,7 @@ def lost_records(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[V
             finding=f"probes dropped {count(dropped, 'record')} because a buffer was full.",
             next_step="Give the spool a faster disk, or tmpfs by choice, and repeat.",
         )
-    cut = [name for trial in trials for name in trial.cut_segments]
+    cut = [name for trial in trials if is_usable(trial) for name in trial.cut_segments]
     if cut:
         yield Verdict(
             severity="warn",

@@ -50,6 +50,7 @@ def campaign_of(batch: Batch) -> Campaign:
                 }
             },
             "collect": {"capture": True},
+            "validity": {"other_load_cpu": 1.0},  # the instrument is judged on the machine as it is
             "priorities": PRIORITIES,
         }
     )

@@ -333,5 +333,5 @@ def test_rounds_of_warm_up_are_counted() -> None:
 def test_every_rule_is_held_by_a_test() -> None:
     names = {rule.__name__ for rule in RULES} - {"lost_records"}
     told = {"nothing_measured", "single_trial", "cpu_limited", "stall", "definition_range", "no_bound"}
-    told |= {"polling", "start_up", "emulated", "warm_up"}
+    told |= {"polling", "start_up", "emulated", "warm_up", "many_invalid", "cells_without_trial"}
     assert names <= told | FIRES.keys()

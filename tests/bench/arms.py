@@ -75,7 +75,9 @@ class Gate:
         """Seconds of the round that ran, by the ServerApp's clock; returns when the next one waits to start."""
         ready, _, _ = select.select([self._told], [], [], limit_s)
         if not ready:
-            raise TrialError(f"no round ended within {limit_s:g} s. See the logs beside {self.folder}.")
+            raise TrialError(
+                f"no round ended within {limit_s:g} s. See the logs beside {self.folder}.", reason="time limit"
+            )
         start_ns, end_ns = map(int, os.read(self._told, 4096).split())
         return (end_ns - start_ns) / 1e9
 

@@ -75,6 +75,7 @@ def test_a_trial_whose_bytes_went_over_another_interface_is_invalid(gone_astray:
     trial = trial_of(gone_astray.folder)
     assert trial["flower_status"] == "finished:completed", gone_astray.stderr
     assert (trial["outcome"], trial["ran_whole"]) == ("invalid", True)
+    assert [one["reason"] for one in trial["reasons"]] == ["another interface"]
     assert gone_astray.code == 3
     assert "Traceback" not in gone_astray.stderr
 

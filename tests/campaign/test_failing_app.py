@@ -33,6 +33,7 @@ def test_an_app_that_raises_fails_its_trial_and_keeps_the_records(tmp_path: Path
     (file,) = result.folder.glob("trials/*/trial.json")
     trial = json.loads(file.read_text())
     assert trial["outcome"] == "invalid"
+    assert [one["reason"] for one in trial["reasons"]] == ["run failed"]
     assert "the sensor is unplugged" in trial["reason"]
     records = load_spools(file.parent / "spool")
     assert [reply.error_code for _, reply in records.of(Reply)]

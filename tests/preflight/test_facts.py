@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from collectors.facts import parse_bitrate, parse_modem, parse_offloads, parse_throttled
+from collectors.facts import parse_bitrate, parse_modem, parse_offloads
+from collectors.throttling import parse_throttled
 from instrument.identity import versions
 from testbed.preflight.facts import HostFacts
 
