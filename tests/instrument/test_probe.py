@@ -66,6 +66,7 @@ class FullDisk:
         self._writer: SegmentWriter | None = None
         self.full = True
         self.refused = 0
+        self.unsynced = False
 
     def __call__(self) -> FullDisk:
         return self
