@@ -2,7 +2,7 @@
 
 Each is forked from this one, which has one thread, and is really killed. KIND `calls`: at a seeded call of its disk,
 its probe flushed by hand. KIND `moments`: at a seeded moment, its probe's own thread writing on its beat. KIND `full`:
-as `calls`, on a real disk of four pages, on which room is made after a while (in a mount namespace of its own).
+as `calls`, on a real disk of five pages, wholly full or but for one page until room is made: in a mount namespace.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from instrument.spool import SegmentWriter
 
 RECORDS = 23
 ROOM_AFTER = 15
-SMALL_BYTES, BALLAST_BYTES = 4 * 4096, 3 * 4096
+PAGE_BYTES, PAGES = 4096, 5
 WORDS = ("naïve", "größer", "😀", "線", "a", "\u2028", '"', "\\", "\n", "\0", "~" * 70)
 
 
@@ -119,8 +119,8 @@ def at_calls_of_a_small_disk(base: Path, seed: int, count: int) -> None:
         small, kept = base / f"disk{point}", path_of(base, point)
         small.mkdir()
         kept.parent.mkdir(parents=True)
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={SMALL_BYTES}", "tmpfs", str(small)], check=True)
-        (small / "ballast").write_bytes(bytes(BALLAST_BYTES))
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={PAGES * PAGE_BYTES}", "tmpfs", str(small)], check=True)
+        (small / "ballast").write_bytes(bytes((PAGES - point % 2) * PAGE_BYTES))
         pid, account = forked(dies_at_a_call, small, seed, point)
         _, status = os.waitpid(pid, 0)
         if path_of(small, point).exists():

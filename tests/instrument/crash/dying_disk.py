@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-FIELDS = ("emitted", "written", "synced", "durable_bytes", "named", "calls")
+FIELDS = ("emitted", "written", "synced", "durable_bytes", "named", "calls", "refused")
 
 
 class Account:
-    """Six numbers that outlive the process that writes them."""
+    """Numbers that outlive the process that writes them."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, 8 * len(FIELDS))  # anonymous and shared: a forked process writes the same one
@@ -84,7 +84,14 @@ class DyingDisk:
                 if full.room_bytes == 0:
                     raise OSError(errno.ENOSPC, "No space left on device")
                 block, full.room_bytes = block[: full.room_bytes], max(0, full.room_bytes - len(block))
+            return self._write(file, block)
+
+    def _write(self, file: int, block: bytes) -> int:
+        try:
             return os.write(file, block)
+        except OSError:
+            self._account["refused"] += 1
+            raise
 
     def ftruncate(self, file: int, size: int) -> None:
         with self._call():
