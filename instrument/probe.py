@@ -22,11 +22,13 @@ from instrument.records import End, Fault, Record, Span, encode
 from instrument.spool import SegmentWriter, SpoolError
 
 # how often records are written and synced, from the start of one write to the start of the next: with 0.1 s for the
-# write, 1 s is the most that a SIGKILL or a power cut can lose (docs/records.md). A fixed beat: waking the writer costs
-# the measured thread a system call and a fight for the interpreter. Each beat takes 0.35 ms of processor time, mostly
-# cold caches and the sync: with 0.5 s it was most of what the probes of a server cost
+# write, 1 s is the most that a SIGKILL or a power cut can lose (docs/records.md). A fixed beat: waking the writer
+# costs the measured thread a system call and a fight for the interpreter. Each beat takes 0.35 ms of processor time,
+# mostly cold caches and the sync: with 0.5 s it was most of what the probes of a server cost
 BEAT_S = 0.9
-REST_S = 0.1  # between two writes, however long the first took: a disk that is too slow must not take the processor too
+REST_S = (
+    0.1  # between two writes, however long the first took: a disk that is too slow must not take the processor too
+)
 LATE_S = 2.0  # records that were not on the disk for so long are told of: twice what is promised
 CAPACITY = 200_000  # records kept in memory while the disk refuses them: about 100 MB
 

@@ -44,7 +44,7 @@ class SchemaError(SpoolError):
 
 
 class NoHeaderError(SpoolError):
-    """A spool file holds no whole line: its process was ended before it wrote anything, or nothing of it was synced."""
+    """A spool file holds no whole line: its process was ended before it wrote one, or before it was synced."""
 
 
 class SegmentWriter:
@@ -105,7 +105,9 @@ class SegmentWriter:
 
     def _write(self, block: bytes) -> None:
         if os.getpid() != self._pid:
-            raise SpoolError(errno.EPERM, f"{self.path} belongs to process {self._pid}, from which this one was forked")
+            raise SpoolError(
+                errno.EPERM, f"{self.path} belongs to process {self._pid}, from which this one was forked"
+            )
         written = 0
         try:
             self._take_back_torn()

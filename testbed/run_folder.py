@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from instrument.folders import sync_folder
 from testbed.errors import FedprobeError, UsageError
 
 State = Literal["planned", "starting", "running", "stopping", "fetching", "storing", "done"]
@@ -132,3 +133,4 @@ def write_json(path: Path, document: Any) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
+    sync_folder(path.parent)

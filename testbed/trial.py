@@ -18,7 +18,7 @@ from testbed.deployment import Deployment, TrialError
 from testbed.emulation import trial_facts
 from testbed.emulation.profiles import LinkProfile, Profiles
 from testbed.errors import FedprobeError
-from testbed.fetch import fetch
+from testbed.fetch import delete_on_hosts, fetch
 from testbed.follow import Follower
 from testbed.interrupts import Interrupted, Interrupts
 from testbed.inventory import Inventory
@@ -217,6 +217,8 @@ def _keep(setting: Setting, deployment: Deployment, folder: TrialFolder, watch: 
     try:
         records = load.load_spools(folder.spool)
         store.write(records, folder.records)
+        if not deployment.campaign.collect.keep_on_nodes:
+            folder.add(not_deleted=delete_on_hosts(deployment, folder))
         ways = watch.paths(checks.peers(records))
         payloads = {way.node: checks.payload_of(records, way.node) for way in ways}
         wrong_way = paths.reason(ways, payloads)

@@ -1,7 +1,7 @@
 """200 seeded crash points of a spool file: what was flushed is read, in order, and nothing else.
 
-100 cuts at any byte of real files, 88 deaths at a call of the disk (half of them judged as kills, half as power cuts),
-12 processes with the probe's own thread, killed at any moment. And 12 more on a disk that is really full.
+100 cuts at any byte of real files, 88 deaths at a call of the disk (half of them judged as kills, half as power
+cuts), 12 processes with the probe's own thread, killed at any moment. And 12 more on a disk that is really full.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def test_a_file_cut_at_any_byte_is_read_up_to_the_cut(at_calls: list[Death], tmp
 
 
 def test_no_more_than_the_last_second_is_lost(at_moments: list[Death], tmp_path: Path) -> None:
-    """By the records' own stamps and the kill's, on one clock; what the kernel kept the process waiting is its own."""
+    """By the records' own stamps and the kill's, on one clock; waiting for a core is the machine's."""
     killed, cut = [], []
     for death in at_moments:
         segment = read(death.path)

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from made_records import BODIES, HEADERS, header, trailer
 
 from instrument.records import SCHEMA_VERSION, Fault, Record, Segment, encode
-from instrument.spool import NoHeaderError, SchemaError, SegmentWriter, SpoolError, read_segment, segment_name, spool_files
+from instrument.spool import (
+    NoHeaderError,
+    SchemaError,
+    SegmentWriter,
+    SpoolError,
+    read_segment,
+    segment_name,
+    spool_files,
+)
 
 
 def fault(number: int) -> Fault:
@@ -98,7 +106,9 @@ def test_a_damaged_whole_line_is_named(tmp_path: Path, damage: bytes) -> None:
         read_segment(path)
 
 
-@pytest.mark.parametrize("tail", [b"\0", b"\0\0\0\n", bytes(4096), b"\0\0" + b'"mono_ns":7}\n{"kind":"fau', b'{"k\0\0\n{}\n'])
+@pytest.mark.parametrize(
+    "tail", [b"\0", b"\0\0\0\n", bytes(4096), b"\0\0" + b'"mono_ns":7}\n{"kind":"fau', b'{"k\0\0\n{}\n']
+)
 def test_zeros_are_a_tail_that_never_reached_the_disk(tmp_path: Path, tail: bytes) -> None:
     path = written(tmp_path / "a.jsonl", [fault(1), fault(2)], end=False)
     path.write_bytes(path.read_bytes() + tail)
@@ -213,7 +223,7 @@ def test_a_name_is_on_the_disk_with_the_first_sync_and_no_later_one(
     real = os.fsync
 
     def fsync(file: int) -> None:
-        synced.append(os.readlink(f"/proc/self/fd/{file}"))
+        synced.append(str(Path(f"/proc/self/fd/{file}").readlink()))
         real(file)
 
     monkeypatch.setattr(os, "fsync", fsync)

@@ -1,8 +1,11 @@
 """Processes that die while they record: `python crashing.py KIND FOLDER SEED COUNT` prints a JSON line for each.
 
-Each is forked from this one, which has one thread, and is really killed. KIND `calls`: at a seeded call of its disk,
-its probe flushed by hand. KIND `moments`: at a seeded moment, its probe's own thread writing on its beat. KIND `full`:
-as `calls`, on a real disk of five pages, wholly full or but for one page until room is made: in a mount namespace.
+Each is forked from this one, which has one thread, and is really killed.
+
+KIND `calls`: at a seeded call of its disk, its probe flushed by hand.
+KIND `moments`: at a seeded moment, its probe's own thread writing on its beat.
+KIND `full`: as `calls`, on a real disk of five pages, full or but for one page until room is made. It mounts, and is
+to be run in a mount namespace of its own.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ WORDS = ("naïve", "größer", "😀", "線", "a", "\u2028", '"', "\\", "\n", "\
 
 
 def text(seed: int, number: int) -> str:
-    """What the record with a number says: some are longer than a page of the disk, many bytes are parts of letters."""
+    """What the record with a number says: some are longer than a block of the disk, many bytes parts of letters."""
     chosen = random.Random(f"{seed}/{number}")
     return "".join(chosen.choices(WORDS, k=chosen.choice([0, 3, 7, 300])))
 
@@ -158,4 +161,6 @@ def tell(point: int, status: int, account: Account, **more: int) -> None:
 
 if __name__ == "__main__":
     kind, folder, seed, count = sys.argv[1:]
-    {"calls": at_calls, "moments": at_moments, "full": at_calls_of_a_small_disk}[kind](Path(folder), int(seed), int(count))
+    {"calls": at_calls, "moments": at_moments, "full": at_calls_of_a_small_disk}[kind](
+        Path(folder), int(seed), int(count)
+    )

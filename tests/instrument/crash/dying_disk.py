@@ -1,7 +1,7 @@
-"""The disk of one process, as `instrument.spool` sees it: it kills its process at a given call, or is full for a while.
+"""The disk of one process, as `instrument.spool` sees it: kills its process at a given call, or is full for a while.
 
-What a power cut would leave is written into memory that the parent shares: how many bytes of the file were synced, and
-whether the names on the way to it were.
+What a power cut would leave is written into memory that the parent shares: how many bytes of the file were synced,
+and whether the names on the way to it were.
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ class Fullness:
 class DyingDisk:
     """Stands in for the `os` module in `instrument.spool` and `instrument.folders`."""
 
-    def __init__(self, account: Account, base: Path, death: Death | None = None, full: Fullness | None = None) -> None:
+    def __init__(
+        self, account: Account, base: Path, death: Death | None = None, full: Fullness | None = None
+    ) -> None:
         self._account = account
         self._base = base
         self._death = death
