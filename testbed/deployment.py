@@ -302,10 +302,13 @@ class Deployment:
 
 
 # $1 is the trial's folder. Records of an earlier run in it would be taken for this one's, and may be all of them.
+# Names of folders outlive a power cut once the folders that they stand in are synced, where a file system can do that.
 _NEW_FOLDERS = """
-[ ! -e "$1" ] || mv -- "$1" "$1.$(date -u +%Y%m%dT%H%M%SZ)" || exit
+folder=$1
+[ ! -e "$folder" ] || mv -- "$folder" "$folder.$(date -u +%Y%m%dT%H%M%SZ)" || exit
 shift
-mkdir -p -- "$@"
+mkdir -p -- "$@" || exit
+sync -- "$folder" "$folder/.." "$folder/../.." 2>/dev/null || :
 """
 
 def _run_config(key: str, value: bool | float | str) -> list[str]:
