@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 # a file system that cannot sync a folder (some network and FUSE ones), and a folder that may be entered but not read
@@ -23,6 +24,12 @@ def made_folder(folder: Path) -> list[Path]:
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     return [missing[-1].parent, *reversed(missing)] if missing else [folder]
+
+
+def sync_folders(folders: Iterable[Path]) -> None:
+    """Ask the kernel to put the entries of folders on the disk, in this order. Raises OSError."""
+    for folder in folders:
+        sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:

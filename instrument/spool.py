@@ -27,7 +27,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from instrument.folders import made_folder, sync_folder
+from instrument.folders import made_folder, sync_folders
 from instrument.identity import package_version
 from instrument.records import SCHEMA_VERSION, End, Record, RecordError, Segment, decode, encode
 from instrument.values import record
@@ -88,8 +88,7 @@ class SegmentWriter:
         """Put what was written on the disk, the first time with the file's name. Raises SpoolError."""
         try:
             os.fsync(self._file)
-            for folder in self._unsynced_folders:
-                sync_folder(folder)
+            sync_folders(self._unsynced_folders)
         except OSError as error:
             raise SpoolError(error.errno, f"cannot sync {self.path}: {error.strerror}") from error
         self._unsynced_folders = []

@@ -302,7 +302,7 @@ class Deployment:
 
 
 # $1 is the trial's folder. Records of an earlier run in it would be taken for this one's, and may be all of them.
-# Names of folders outlive a power cut once the folders that they stand in are synced, where a file system can do that.
+# Names of folders outlive a power cut once the folders that they stand in are synced, where a file system can do it.
 _NEW_FOLDERS = """
 folder=$1
 [ ! -e "$folder" ] || mv -- "$folder" "$folder.$(date -u +%Y%m%dT%H%M%SZ)" || exit
@@ -310,6 +310,7 @@ shift
 mkdir -p -- "$@" || exit
 sync -- "$folder" "$folder/.." "$folder/../.." 2>/dev/null || :
 """
+
 
 def _run_config(key: str, value: bool | float | str) -> list[str]:
     return ["--run-config", f"{key}={json.dumps(value)}"]

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 
 from instrument.clock import SystemClock
-from instrument.folders import made_folder, sync_folder
+from instrument.folders import made_folder, sync_folders
 from testbed.deployment import Deployment
 from testbed.errors import FedprobeError, RemoteError, RemoteTimeoutError, UnreachableError
 from testbed.every_host import on_every_host
@@ -244,8 +244,7 @@ class _Fetching:
             self._copy(shell, kind, file, local / file.name)
         for name in there:
             _sync_file(local / name)
-        for one in unsynced:
-            sync_folder(one)
+        sync_folders(unsynced)
         self.files += [self._checked(kind, file, local) for file in there.values()]
         self.files += [self._checked(kind, file, local) for name, file in gone.items() if name not in there]
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
-from instrument.folders import sync_folder
+from instrument.folders import made_folder, sync_folder, sync_folders
 from testbed.errors import FedprobeError, UsageError
 
 State = Literal["planned", "starting", "running", "stopping", "fetching", "storing", "done"]
@@ -57,7 +57,7 @@ class RunFolder:
                 "out: a new one is made for each run."
             )
         try:
-            (path / "trials").mkdir(parents=True)
+            sync_folders(made_folder(path / "trials"))
             if campaign_file is not None:
                 shutil.copyfile(campaign_file, path / "campaign.toml")
         except OSError as error:
@@ -108,7 +108,7 @@ class TrialFolder:
 
     def enter(self, state: State, **facts: Any) -> None:
         """Write down that the trial now enters a state, with facts learned until here."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        sync_folders(made_folder(self.path))
         stamp = datetime.now(tz=UTC).isoformat(timespec="milliseconds")
         entered = {**self.facts.get("entered", {}), state: stamp}
         self.facts = {**self.facts, **facts, "state": state, "entered": entered}

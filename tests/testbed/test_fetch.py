@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import threading
@@ -177,6 +178,27 @@ def test_a_network_that_comes_back_in_time_is_waited_for(
     assert fetch_from([source], trial, limit_s=60) == []
     helper.join()
     assert fetched_of(trial, "pi1") == host.files
+
+
+def test_files_and_their_names_are_on_the_disk_before_they_count_as_fetched(
+    host: Host, trial: TrialFolder, connected: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power cut of the controller after that, when the host has deleted its own, must find them."""
+    synced: list[Path] = []
+    real = os.fsync
+
+    def fsync(file: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{file}").readlink())
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    assert fetch_from([host.source(connected)], trial) == []
+    before = set(synced[: synced.index(trial.path / f"{FILE}.new")])
+    folders = {trial.path} | {trial.path / kind for kind in ("spool", "logs")}
+    folders |= {trial.path / kind / "pi1" for kind in ("spool", "logs")}
+    files = {path for path in trial.path.rglob("*") if path.suffix in {".jsonl", ".log"}}
+    assert before >= folders | files
+    assert synced[synced.index(trial.path / f"{FILE}.new") + 1] == trial.path, "its own name as well"
 
 
 def test_what_is_here_is_not_copied_again(
