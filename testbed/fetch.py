@@ -1,4 +1,4 @@
-"""Brings a trial's files from the hosts over the management network, and deletes them there when they are safe here.
+"""Brings a trial's files from the hosts over the management network, verified by count and digest.
 
 Done again at any time, by this process or another, it goes on where it was cut off: what is here with the host's own
 digest is not copied again, a file that was cut off is continued, and what it did is in `fetched.json`.
@@ -10,56 +10,26 @@ import errno
 import os
 import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from instrument.clock import SystemClock
 from instrument.folders import made_folder, sync_folders
 from testbed.deployment import Deployment
-from testbed.errors import FedprobeError, RemoteError, RemoteTimeoutError, UnreachableError
+from testbed.errors import FedprobeError, RemoteError
 from testbed.every_host import on_every_host
+from testbed.fetch_sources import AWAY, KINDS, Source, held_at, is_here, local_folder, sources_of
 from testbed.fetched import FetchedFile, FetchedHost, read_fetched, spool_file, summary, write_fetched
-from testbed.held import HeldFile, held_file, held_there
-from testbed.host_shell import COMMAND_S
-from testbed.inventory import Host
-from testbed.login import login_to
+from testbed.held import HeldFile, held_file
 from testbed.run_folder import DiskFullError, TrialFolder
 from testbed.shell import Shell
-from testbed.ssh import connect
 
-KINDS = ("spool", "logs", "pcap")
 RETRY_S = 5.0
 SPARE_BYTES = 20_000_000  # left free for what a trial itself still writes
-_REMOVED_AT_ONCE = 200  # names of a command line
 _FULL = frozenset((errno.ENOSPC, errno.EDQUOT))
-_AWAY = (UnreachableError, RemoteTimeoutError)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """Where a host keeps a trial's files, by kind, and two ways to it: `shell`, and another login by `connect`."""
-
-    name: str
-    folders: Mapping[str, str]
-    shell: Shell
-    connect: Callable[[], Shell]
-
-
-def sources_of(deployment: Deployment) -> list[Source]:
-    """The hosts of a trial."""
-
-    def source(host: Host) -> Source:
-        return Source(
-            name=host.name,
-            folders={kind: deployment.folder(host, kind) for kind in KINDS},
-            shell=deployment.sessions[host.name],
-            connect=lambda: connect(login_to(deployment.inventory, host)),
-        )
-
-    return [source(host) for host in deployment.hosts]
 
 
 def fetch(deployment: Deployment, folder: TrialFolder, *, limit_s: float = 0.0) -> list[str]:
@@ -96,54 +66,6 @@ def fetch_from(sources: Sequence[Source], folder: TrialFolder, *, limit_s: float
             "there, and nothing was deleted. Make room and fetch again: it goes on where it stopped."
         )
     return problems
-
-
-def delete_on_hosts(deployment: Deployment, folder: TrialFolder) -> list[str]:
-    """Delete on every host what `fetch` has brought here. Returns what could not be, by host."""
-    return delete_on(sources_of(deployment), folder)
-
-
-def delete_on(sources: Sequence[Source], folder: TrialFolder) -> list[str]:
-    """As `delete_on_hosts`, on these hosts.
-
-    Deleted is what has the same length and digest there, here and in fetched.json, of hosts whose files are all here.
-    That it is begun is on the disk before, that it is done afterwards, and in trial.json under `files`.
-    """
-    hosts = read_fetched(folder.path)
-    chosen = [one for one in sources if one.name in hosts and hosts[one.name].complete]
-    if not chosen:
-        return []
-    hosts |= {one.name: replace(hosts[one.name], on_host="deleting") for one in chosen}
-    try:
-        write_fetched(folder.path, hosts)
-    except OSError as error:
-        return [f"{folder.path}: nothing was deleted on the hosts, for it cannot be noted here: {error.strerror}"]
-    outcomes = on_every_host(chosen, lambda one: _delete(one, folder, hosts[one.name]))
-    for name, left in outcomes.results.items():
-        hosts[name] = replace(hosts[name], on_host="deleting" if left else "deleted")
-    write_fetched(folder.path, hosts)
-    folder.add(files=summary(hosts))
-    problems = [problem for left in outcomes.results.values() for problem in left]
-    return problems + [f"{name}: {error}" for name, error in outcomes.errors.items()]
-
-
-def _delete(source: Source, folder: TrialFolder, host: FetchedHost) -> list[str]:
-    """Returns what is left there, and why."""
-    left = []
-    for kind, remote in source.folders.items():
-        there = _held(source.shell, remote, may_be_gone=True)
-        fetched = [file for file in host.of(kind) if file.name in there]
-        local = _local(folder, kind, source.name)
-        safe = [file.name for file in fetched if file.held == there[file.name] and _is_here(local, file.held)]
-        left += [
-            f"{source.name}: {kind}/{file.name} is not as it was fetched, and is kept there"
-            for file in fetched
-            if file.name not in safe
-        ]
-        for first in range(0, len(safe), _REMOVED_AT_ONCE):
-            names = safe[first : first + _REMOVED_AT_ONCE]
-            source.shell.check(["rm", "-f", "--", *names], timeout_s=COMMAND_S, cwd=remote)
-    return left
 
 
 class _Ending:
@@ -197,7 +119,7 @@ class _Fetching:
         try:
             for kind in KINDS:
                 self._tried(kind)
-        except _AWAY as error:  # the same is true of all else on this host
+        except AWAY as error:  # the same is true of all else on this host
             self.problems.append(str(error))
             self.complete = False
         except DiskFullError:  # told once, for all hosts
@@ -214,7 +136,7 @@ class _Fetching:
     def _tried(self, kind: str) -> None:
         try:
             self._connected(partial(self._kind, kind=kind))
-        except (*_AWAY, DiskFullError, _StoppedError):
+        except (*AWAY, DiskFullError, _StoppedError):
             raise
         except (FedprobeError, OSError) as error:
             self.problems.append(f"{self.source.name}: {kind}: {error}")
@@ -222,22 +144,22 @@ class _Fetching:
 
     def _connected(self, action: Callable[[Shell], None]) -> None:
         """Do it over the session there is, and where that is lost over another one, until there is no time left."""
-        with suppress(*_AWAY):
+        with suppress(*AWAY):
             return action(self.source.shell)
         while True:
             try:
                 with self.source.connect() as shell:
                     return action(shell)
-            except _AWAY:
+            except AWAY:
                 if not self.ending.another_try():
                     raise
 
     def _kind(self, shell: Shell, kind: str) -> None:
-        local = _local(self.folder, kind, self.source.name)
+        local = local_folder(self.folder, kind, self.source.name)
         unsynced = made_folder(local)
         gone = self._deleted(kind)
-        there = _held(shell, self.source.folders[kind], may_be_gone=kind == "pcap" or bool(gone))
-        missing = [file for file in there.values() if not _is_here(local, file)]
+        there = held_at(shell, self.source.folders[kind], may_be_gone=kind == "pcap" or bool(gone))
+        missing = [file for file in there.values() if not is_here(local, file)]
         self._require_room(sum(file.size_bytes for file in missing))
         for file in missing:
             self.ending.check()
@@ -275,12 +197,12 @@ class _Fetching:
         """Whether all that was brought earlier is here still."""
         assert self.before is not None
         return all(
-            _is_here(_local(self.folder, file.kind, self.source.name), file.held) for file in self.before.files
+            is_here(local_folder(self.folder, file.kind, self.source.name), file.held) for file in self.before.files
         )
 
     def _checked(self, kind: str, file: HeldFile, local: Path) -> FetchedFile:
         path = local / file.name
-        if not _is_here(local, file):
+        if not is_here(local, file):
             self.problems.append(
                 f"{path}: was fetched whole and deleted on {self.source.name}, and has changed since"
             )
@@ -289,26 +211,6 @@ class _Fetching:
             self.problems += [problem] if problem else []
             return checked
         return FetchedFile(kind=kind, name=file.name, size_bytes=file.size_bytes, sha256=file.sha256)
-
-
-def _held(shell: Shell, remote: str, *, may_be_gone: bool) -> Mapping[str, HeldFile]:
-    try:
-        return held_there(shell, remote)
-    except _AWAY:
-        raise
-    except RemoteError:
-        if may_be_gone:
-            return {}
-        raise
-
-
-def _local(folder: TrialFolder, kind: str, host: str) -> Path:
-    return folder.path / kind / host
-
-
-def _is_here(local: Path, file: HeldFile) -> bool:
-    path = local / file.name
-    return path.is_file() and path.stat().st_size == file.size_bytes and held_file(path) == file
 
 
 def _sync_file(path: Path) -> None:

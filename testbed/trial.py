@@ -14,11 +14,12 @@ from instrument.polling import FAST_WAIT_S
 from instrument.spool import SpoolError
 from testbed import checks, paths
 from testbed.campaign import Campaign
+from testbed.delete_fetched import delete_on_hosts
 from testbed.deployment import Deployment, TrialError
 from testbed.emulation import trial_facts
 from testbed.emulation.profiles import LinkProfile, Profiles
 from testbed.errors import FedprobeError
-from testbed.fetch import delete_on_hosts, fetch
+from testbed.fetch import fetch
 from testbed.follow import Follower
 from testbed.interrupts import Interrupted, Interrupts
 from testbed.inventory import Inventory

@@ -16,13 +16,17 @@ import pytest
 from analysis.load import load_spools
 from instrument.records import SCHEMA_VERSION, End, Fault, Segment, encode
 from instrument.spool import SegmentWriter
-from testbed import fetch
-from testbed.fetch import Source, delete_on, fetch_from
+from testbed import fetch, fetch_sources
+from testbed.delete_fetched import delete_on
+from testbed.errors import UnreachableError
+from testbed.fetch import fetch_from
+from testbed.fetch_sources import KINDS, Source
 from testbed.fetched import FILE, is_complete, read_fetched
 from testbed.held import compare
 from testbed.local_files import LocalFiles
 from testbed.local_shell import local_shell
 from testbed.run_folder import TrialFolder
+from testbed.shell import RemoteFile, Shell
 from testbed.ssh import connect
 from tests.testbed.cut_network import CutNetwork
 from tests.testbed.real_sshd import Sshd
@@ -67,16 +71,16 @@ class Host:
         return contents(self.folder)
 
     def source(self, connected: ExitStack) -> Source:
-        def open_shell() -> fetch.Shell:
+        def open_shell() -> Shell:
             return local_shell(self.name)
 
-        folders = {kind: str(self.folder / kind) for kind in fetch.KINDS}
+        folders = {kind: str(self.folder / kind) for kind in KINDS}
         shell = connected.enter_context(open_shell())
         return Source(name=self.name, folders=folders, shell=shell, connect=open_shell)
 
     def source_over(self, network: CutNetwork, sshd: Sshd, folder: Path, connected: ExitStack) -> Source:
         login = network.login(sshd, self.name, folder)
-        folders = {kind: str(self.folder / kind) for kind in fetch.KINDS}
+        folders = {kind: str(self.folder / kind) for kind in KINDS}
         shell = connected.enter_context(connect(login))
         return Source(name=self.name, folders=folders, shell=shell, connect=lambda: connect(login))
 
@@ -87,7 +91,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def fetched_of(trial: TrialFolder, name: str) -> dict[str, bytes]:
     found = {}
-    for kind in fetch.KINDS:
+    for kind in KINDS:
         found |= {f"{kind}/{path}": content for path, content in contents(trial.path / kind / name).items()}
     return found
 
@@ -232,13 +236,13 @@ def away(source: Source) -> Source:
     class Away:
         name = source.name
 
-        def listdir(self, _remote: str) -> list[fetch.HeldFile]:
-            raise fetch.UnreachableError("pi1: no route")
+        def listdir(self, _remote: str) -> list[RemoteFile]:
+            raise UnreachableError("pi1: no route")
 
-    def connect_in_vain() -> fetch.Shell:
-        raise fetch.UnreachableError("pi1: no route")
+    def connect_in_vain() -> Shell:
+        raise UnreachableError("pi1: no route")
 
-    shell: fetch.Shell = Away()  # type: ignore[assignment]
+    shell: Shell = Away()  # type: ignore[assignment]
     return Source(name=source.name, folders=source.folders, shell=shell, connect=connect_in_vain)
 
 
@@ -311,16 +315,16 @@ def test_nothing_is_deleted_on_a_host_whose_files_are_not_all_here(
     host: Host, trial: TrialFolder, connected: ExitStack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source, before = host.source(connected), host.files
-    real = fetch.held_there
+    real = fetch_sources.held_there
 
-    def grows(shell: fetch.Shell, folder: str) -> object:
+    def grows(shell: Shell, folder: str) -> object:
         found = real(shell, folder)
         if folder.endswith("logs"):
             with (host.folder / "logs" / "supernode.log").open("a") as log:
                 log.write("more\n")
         return found
 
-    monkeypatch.setattr(fetch, "held_there", grows)
+    monkeypatch.setattr(fetch_sources, "held_there", grows)
     (problem,) = fetch_from([source], trial)
     assert "supernode.log changed while it was fetched" in problem
     monkeypatch.undo()
