@@ -276,10 +276,22 @@ def test_every_state_of_a_spool_file_is_told_and_none_but_damage_is_a_problem(
     assert is_complete(trial.path, ["pi1"]), "it arrived as it is there"
 
 
+@pytest.mark.parametrize("way", ["local", pytest.param("ssh", marks=pytest.mark.sshd)])
 def test_a_host_deletes_what_is_safe_here_and_that_is_recorded(
-    host: Host, trial: TrialFolder, connected: ExitStack
+    host: Host,
+    trial: TrialFolder,
+    connected: ExitStack,
+    way: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
-    source, before = host.source(connected), host.files
+    if way == "local":
+        source = host.source(connected)
+    else:
+        sshd = request.getfixturevalue("sshd")
+        network = connected.enter_context(CutNetwork(sshd.login.port, left_bytes=10**12))
+        source = host.source_over(network, sshd, tmp_path, connected)
+    before = host.files
     assert delete_on([source], trial) == [], "nothing was fetched"
     assert host.files == before
     assert fetch_from([source], trial) == []
