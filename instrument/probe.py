@@ -99,8 +99,9 @@ class Probe:
                 self._append()
             except Exception as error:
                 self._tell(error)
-            else:
-                self._note_safe(taken_ns)
+            self._tell_of_risk()
+            if self._writer is not None and not self._unwritten and not self._writer.unsynced:
+                self._safe_ns = taken_ns
 
     def close(self) -> None:
         """Write what is left and the trailer. What still cannot be written is counted on stderr.
@@ -115,6 +116,8 @@ class Probe:
             self._closed = self.closing = True
             self._ended.set()
             self.flush()
+            if self._pending:  # such as what the writing itself gave cause to tell
+                self.flush()
             try:
                 if self._writer is not None:
                     self._writer.end(self._trailer())
@@ -150,16 +153,13 @@ class Probe:
         if not self._closed and not fresh:  # the first lines are synced with the next beat, or with the trailer
             self._writer.sync()
 
-    def _note_safe(self, taken_ns: int) -> None:
-        """Tell of records that were at risk for longer than is promised, each time they were for twice as long."""
-        if self._writer is None or self._writer.unsynced:
-            return
+    def _tell_of_risk(self) -> None:
+        """Record that records were at risk for longer than is promised, each time they were for twice as long."""
         age_ns = self.clock.mono_ns() - self._safe_ns
-        self._safe_ns = taken_ns
         if age_ns >= 2 * self._latest_ns:
             self._latest_ns = age_ns
             why = f" ({self.failure})" if self.failure else ""
-            self.fault("spool", f"records were up to {age_ns / 1e9:.1f} s old before they were on the disk{why}")
+            self.fault("spool", f"records were {age_ns / 1e9:.1f} s old and not yet safe on the disk{why}")
 
     def _encoded(self) -> list[str]:
         lines: list[str] = []

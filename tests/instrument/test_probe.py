@@ -238,11 +238,28 @@ def test_a_disk_that_kept_records_waiting_is_told_of(make, path: Path) -> None:
     probe.clock.advance(14_600_000_000)
     probe.flush()
     told = [record for record in closed(probe, path).records if record.where == "spool"]
-    assert [record.error.partition(" s old before they were on the disk")[0] for record in told] == [
-        "records were up to 7.3",
-        "records were up to 14.6",
+    assert [record.error.partition(" s old and not yet safe on the disk")[0] for record in told] == [
+        "records were 7.3",
+        "records were 14.6",
     ]
     assert "No space left on device" in told[0].error
+
+
+def test_a_disk_that_never_syncs_is_told_of_in_the_file(make, path: Path) -> None:
+    class NeverSynced(SegmentWriter):
+        def sync(self) -> None:
+            raise SpoolError(5, "cannot sync: Input/output error")
+
+    probe = make(lambda: NeverSynced(path, header()))
+    for number in range(IN):
+        probe.emit(fault(number))
+        probe.flush()
+        probe.clock.advance(900_000_000)
+    probe.close()
+    records = read_segment(path).records
+    assert [record for record in records if record.where == "test"] == [fault(number) for number in range(IN)]
+    told = [record.error.split()[2] for record in records if record.where == "spool"]
+    assert told == ["2.7", "5.4", "10.8"]
 
 
 def test_records_of_the_first_beat_are_synced_with_the_next_one(make, path: Path) -> None:
