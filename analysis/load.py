@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from instrument.identity import ROLES
 from instrument.records import End, Record, Segment
-from instrument.spool import SegmentFile, SpoolError, header_fields, read_segment, spool_files
+from instrument.spool import NoHeaderError, SegmentFile, SpoolError, header_fields, read_segment, spool_files
 
 RecordT = TypeVar("RecordT")
 _OTHER_SCHEMA = "its records have schema version"  # what instrument.spool.SchemaError says
@@ -125,9 +125,10 @@ def _unreadable(path: Path, reason: str) -> Unreadable:
 
 
 def _segment(path: Path) -> SegmentRecords | None:
-    if b"\n" not in path.read_bytes():
+    try:
+        return _from_file(read_segment(path))
+    except NoHeaderError:
         return None
-    return _from_file(read_segment(path))
 
 
 def _from_file(file: SegmentFile) -> SegmentRecords:

@@ -23,10 +23,15 @@ from instrument.records import End, Fault, Record, Span, encode
 from instrument.spool import SegmentWriter, SpoolError
 from instrument.threads import native_id
 
-# how often records are written and synced: the most that a SIGKILL or a power cut can lose. A fixed beat: waking the
-# writer costs the measured thread a system call and a fight for the interpreter. Each beat takes 0.35 ms of processor
-# time, mostly cold caches and the sync: with 0.5 s it was most of what the probes of a server cost
+# how often records are written and synced, from the start of one write to the start of the next: with 0.1 s for the
+# write, 1 s is the most that a SIGKILL or a power cut can lose (docs/records.md). A fixed beat: waking the writer
+# costs the measured thread a system call and a fight for the interpreter. Each beat takes 0.35 ms of processor time,
+# mostly cold caches and the sync: with 0.5 s it was most of what the probes of a server cost
 BEAT_S = 0.9
+REST_S = (
+    0.1  # between two writes, however long the first took: a disk that is too slow must not take the processor too
+)
+LATE_S = 2.0  # records that were not on the disk for so long are told of: twice what is promised
 CAPACITY = 200_000  # records kept in memory while the disk refuses them: about 100 MB
 
 # a function that makes a record, or a tuple of one and its arguments, which costs the measured thread the least
@@ -36,7 +41,8 @@ Maker = Callable[[], Record | None] | tuple[Any, ...]
 class Probe:
     """Buffers records of one process and appends them to its spool file.
 
-    `open_writer` is called on the writer's thread, when it starts.
+    `open_writer` is called on the writer's thread, when it starts. A forked process has a copy of the probe, which
+    writes nothing there: what had gathered is its parent's.
     """
 
     def __init__(
@@ -49,6 +55,7 @@ class Probe:
         self.clock = clock or SystemClock()
         self._open_writer = open_writer
         self._capacity = capacity
+        self._pid = os.getpid()
         self._pending: deque[Record | Maker] = deque()
         self._unwritten: list[str] = []
         self._dropped = 0
@@ -59,6 +66,8 @@ class Probe:
         self._closed = False
         self.closing = False
         self._thread: threading.Thread | None = None
+        self._safe_ns = self.clock.mono_ns()  # what was handed over before is on the disk
+        self._latest_ns = int(LATE_S * 1e9 / 2)
         self.failure: str | None = None
 
     def emit(self, record: Record | Maker) -> None:
@@ -80,25 +89,35 @@ class Probe:
 
     def flush(self) -> None:
         """Write down everything handed over so far. Keeps what the disk refuses; never raises."""
+        if os.getpid() != self._pid:
+            return
         with self._lock:
+            taken_ns = self.clock.mono_ns()
             self._unwritten += self._encoded()
             self._keep_capacity()
             try:
                 self._append()
             except Exception as error:
                 self._tell(error)
+            self._tell_of_risk()
+            if self._writer is not None and not self._unwritten and not self._writer.unsynced:
+                self._safe_ns = taken_ns
 
     def close(self) -> None:
         """Write what is left and the trailer. What still cannot be written is counted on stderr.
 
         A second thread that closes waits for the first, so that neither ends the process before the trailer.
         """
+        if os.getpid() != self._pid:
+            return
         with self._closing_lock:
             if self._closed:
                 return
             self._closed = self.closing = True
             self._ended.set()
             self.flush()
+            if self._pending:  # such as what the writing itself gave cause to tell
+                self.flush()
             try:
                 if self._writer is not None:
                     self._writer.end(self._trailer())
@@ -111,10 +130,19 @@ class Probe:
 
     def _write_on(self) -> None:
         while not self._closed:
-            # the file is made at once: a process that is killed before it measures anything has still been there
-            if self._pending or self._unwritten or self._writer is None:
+            begun_ns = self.clock.mono_ns()
+            if self._has_work():
                 self.flush()
-            self._ended.wait(BEAT_S)
+            else:
+                self._safe_ns = begun_ns
+            self._ended.wait(max(BEAT_S - (self.clock.mono_ns() - begun_ns) / 1e9, REST_S))
+
+    def _has_work(self) -> bool:
+        """Whether something is to be written or synced.
+
+        The file is made at once: a process that is killed before it measures anything has still been there.
+        """
+        return bool(self._pending or self._unwritten or self._writer is None or self._writer.unsynced)
 
     def _append(self) -> None:
         fresh = self._writer is None
@@ -122,8 +150,16 @@ class Probe:
             self._writer = self._open_writer()
         self._writer.append(self._unwritten)
         self._unwritten = []
-        if not self._closed and not fresh:  # its trailer syncs too; the header alone is not worth it
+        if not self._closed and not fresh:  # the first lines are synced with the next beat, or with the trailer
             self._writer.sync()
+
+    def _tell_of_risk(self) -> None:
+        """Record that records were at risk for longer than is promised, each time they were for twice as long."""
+        age_ns = self.clock.mono_ns() - self._safe_ns
+        if age_ns >= 2 * self._latest_ns:
+            self._latest_ns = age_ns
+            why = f" ({self.failure})" if self.failure else ""
+            self.fault("spool", f"records were {age_ns / 1e9:.1f} s old and not yet safe on the disk{why}")
 
     def _encoded(self) -> list[str]:
         lines: list[str] = []

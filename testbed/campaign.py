@@ -149,6 +149,7 @@ class Collect(_Strict):
     """What is sampled beside each trial, and how often.
 
     `baseline`: before the first trial every link is measured alone, `baseline_s` seconds up and as many down.
+    `keep_on_nodes`: a trial's files stay on its hosts too; false: they are deleted there when they are safe here.
     """
 
     collectors: tuple[str, ...] = ("host", "process", "interfaces", "chrony", "other_programs", "throttling")
@@ -156,6 +157,7 @@ class Collect(_Strict):
     capture: bool = False
     baseline: bool = False
     baseline_s: Annotated[int, Field(ge=2, le=60)] = 5
+    keep_on_nodes: bool = True
 
 
 class Limits(_Strict):

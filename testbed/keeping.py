@@ -14,6 +14,7 @@ from instrument.spool import SpoolError
 from testbed import checks, paths, verify
 from testbed.conducting import costs
 from testbed.deadline import DeadlineError, deadline
+from testbed.delete_fetched import delete_on_hosts
 from testbed.deployment import Deployment
 from testbed.fetch import fetch
 from testbed.machine_watch import machine_samples
@@ -54,6 +55,8 @@ def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
         with deadline(_limit_s(deployment, "storing"), "storing the records"):
             if records is not None:
                 store.write(records, folder.records)
+                if not deployment.campaign.collect.keep_on_nodes:
+                    folder.add(not_deleted=delete_on_hosts(deployment, folder))
     except (store.StoreError, OSError, DeadlineError) as error:
         failed.append(Invalid("not stored", str(error)))
         against.append(failed[-1])

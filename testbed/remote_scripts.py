@@ -117,3 +117,8 @@ done
 
 # the SHA-256 of the first $2 bytes of the file $1
 DIGEST_SCRIPT = 'head -c "$2" -- "$1" | sha256sum'
+
+# the SHA-256 of each file of the folder $1, as `sha256sum -z` writes them: no name can be mistaken
+DIGESTS_SCRIPT = 'cd -- "$1" && exec find . -maxdepth 1 -type f -exec sha256sum -z -- {} +'
+# how many whole lines the files of the folder $1 have together
+LINES_SCRIPT = 'cd -- "$1" && find . -maxdepth 1 -type f -exec cat -- {} + | wc -l'

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from instrument.folders import made_folder, sync_folder, sync_folders
 from testbed.errors import FedprobeError, UsageError
 from testbed.states import BEGUN, MEASURED, State
 
@@ -70,7 +71,7 @@ class RunFolder:
                 "out: a new one is made for each run."
             )
         try:
-            (path / "trials").mkdir(parents=True)
+            sync_folders(made_folder(path / "trials"))
             if campaign_file is not None:
                 shutil.copyfile(campaign_file, path / CAMPAIGN)
         except OSError as error:
@@ -193,9 +194,7 @@ class TrialFolder:
 
     def enter(self, state: State, **facts: Any) -> None:
         """Write down that the trial now enters a state, with facts learned until here."""
-        if not self.path.exists():
-            self.path.mkdir(parents=True)
-            sync_folder(self.path.parent)
+        sync_folders(made_folder(self.path))
         entered = {**self.facts.get("entered", {}), state: _now()}
         self.facts = {**self.facts, **facts, "state": state, "entered": entered}
         write_json(self.path / "trial.json", self.facts)
@@ -243,12 +242,3 @@ def write_text(path: Path, text: str) -> None:
         os.fsync(file.fileno())
     fresh.replace(path)
     sync_folder(path.parent)
-
-
-def sync_folder(path: Path) -> None:
-    """Have the names in a folder on the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,7 +12,7 @@ from testbed.ssh_channel import open_channel, time_limit
 from testbed.transfers import BLOCK_BYTES
 
 if TYPE_CHECKING:
-    from paramiko import SFTPClient, Transport
+    from paramiko import SFTPClient, SFTPFile, Transport
 
 SILENCE_S = 60.0
 """How long a host may send nothing while it is asked for something."""
@@ -41,7 +41,7 @@ class SftpFiles:
         with self._errors(), self._client().open(path, "rb") as file:
             file.seek(start)
             if end is not None and end - start > _REQUEST_BYTES:
-                file.prefetch(end, _REQUESTS_AHEAD)
+                _ask_ahead(file, end)
             while block := file.read(BLOCK_BYTES if end is None else min(BLOCK_BYTES, end - start)):
                 start += len(block)
                 yield block
@@ -112,3 +112,21 @@ class SftpFiles:
             if self._transport.is_active():
                 raise
             raise ConnectionError(f"the connection ended: {error.strerror or error}") from error
+
+
+def _ask_ahead(file: SFTPFile, end: int) -> None:
+    """Ask for what comes next before it is read.
+
+    paramiko does that on a thread of its own, which would print a traceback when the connection is lost; who reads is
+    told of that anyway.
+    """
+    from paramiko import SSHException
+
+    ask = file._prefetch_thread  # noqa: SLF001 there is no other place to catch it
+
+    def ask_quietly(*arguments: object) -> None:
+        with contextlib.suppress(OSError, EOFError, SSHException):
+            ask(*arguments)
+
+    file._prefetch_thread = ask_quietly  # noqa: SLF001
+    file.prefetch(end, _REQUESTS_AHEAD)

@@ -1,10 +1,13 @@
 """Shell scripts that a trial's hosts run: POSIX sh, coreutils and grep."""
 
 # $1 is the trial's folder. Records of an earlier run in it would be taken for this one's, and may be all of them.
+# Names of folders outlive a power cut once the folders that they stand in are synced, where a file system can do it.
 NEW_FOLDERS = """
-[ ! -e "$1" ] || mv -- "$1" "$1.$(date -u +%Y%m%dT%H%M%SZ)" || exit
+folder=$1
+[ ! -e "$folder" ] || mv -- "$folder" "$folder.$(date -u +%Y%m%dT%H%M%SZ)" || exit
 shift
-mkdir -p -- "$@"
+mkdir -p -- "$@" || exit
+sync -- "$folder" "$folder/.." "$folder/../.." 2>/dev/null || :
 """
 
 # $1 is the mark, NAME=VALUE, in a process's environment. TERM first: what ends in order completes its records.

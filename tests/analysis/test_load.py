@@ -65,7 +65,7 @@ def test_every_damaged_file_is_named_and_the_others_are_used(tmp_path: Path) -> 
 
 def test_a_file_without_a_readable_header_is_known_by_its_name(tmp_path: Path) -> None:
     spooled(tmp_path, Scene(nodes=hosts(1)).records())
-    (tmp_path / "pi-a-flower-supernode-7-9000.jsonl").write_bytes(b"\x00\x00\n")
+    (tmp_path / "pi-a-flower-supernode-7-9000.jsonl").write_bytes(b"\xff\n")
     (tmp_path / "stray.jsonl").write_bytes(b"[]\n")
     found = {file.name: (file.host, file.role) for file in load_spools(tmp_path).unreadable}
     assert found == {"pi-a-flower-supernode-7-9000": ("pi-a", "flower-supernode"), "stray": ("", "")}

@@ -22,6 +22,7 @@ from collectors.run import SHORT_BURST
 from instrument.clock import SystemClock
 from instrument.records import Capture, Exchange, Fault, Sample
 from instrument.spool import SegmentFile, read_segment, spool_files
+from tests.instrument.crash.crashing import waited_for_a_core_ns
 
 CLOCK = SystemClock()
 
@@ -118,6 +119,20 @@ def test_samples_come_once_a_second_by_default(repository: Path, tmp_path: Path)
     first, second = samples[:2]
     assert (second.scheduled_mono_ns - first.scheduled_mono_ns) % 1_000_000_000 == 0
     assert len(segment.records) == len(samples) + sum(isinstance(record, Fault) for record in segment.records)
+
+
+def test_a_killed_collector_loses_no_more_than_its_last_second(repository: Path, tmp_path: Path) -> None:
+    with collecting(repository, tmp_path, "--collect", "host", "--interval-ms", "20") as running:
+        CLOCK.sleep_until_mono_ns(CLOCK.mono_ns() + 1_700_000_000)
+        waited_ns = waited_for_a_core_ns(running.child.pid)
+        killed_ns = CLOCK.mono_ns()
+        running.child.kill()
+    (path,) = spool_files(tmp_path)
+    segment = read_segment(path)
+    assert segment.end is None
+    samples = ticks(segment, "host", "host")
+    assert len(samples) > 10
+    assert killed_ns - samples[-1].mono_ns <= 1_000_000_000 + 20_000_000 + waited_ns
 
 
 def test_a_burst_of_exchanges_opens_and_closes_a_node(repository: Path, tmp_path: Path) -> None:

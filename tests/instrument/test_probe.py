@@ -66,6 +66,7 @@ class FullDisk:
         self._writer: SegmentWriter | None = None
         self.full = True
         self.refused = 0
+        self.unsynced = False
 
     def __call__(self) -> FullDisk:
         return self
@@ -221,6 +222,90 @@ def test_the_writer_tries_again_by_itself(make, path: Path) -> None:
     disk.full = False
     wait_for(path.exists)
     assert read_segment(path).records == [fault(1)]
+
+
+def test_a_disk_that_kept_records_waiting_is_told_of(make, path: Path) -> None:
+    disk = FullDisk(path)
+    probe = make(disk)
+    probe.emit(fault(1))
+    probe.flush()
+    probe.clock.advance(7_300_000_000)
+    disk.full = False
+    probe.flush()
+    probe.flush()
+    probe.clock.advance(14_000_000_000)  # less than twice as long: told already
+    probe.flush()
+    probe.clock.advance(14_600_000_000)
+    probe.flush()
+    told = [record for record in closed(probe, path).records if record.where == "spool"]
+    assert [record.error.partition(" s old and not yet safe on the disk")[0] for record in told] == [
+        "records were 7.3",
+        "records were 14.6",
+    ]
+    assert "No space left on device" in told[0].error
+
+
+def test_a_disk_that_never_syncs_is_told_of_in_the_file(make, path: Path) -> None:
+    class NeverSynced(SegmentWriter):
+        def sync(self) -> None:
+            raise SpoolError(5, "cannot sync: Input/output error")
+
+    probe = make(lambda: NeverSynced(path, header()))
+    for number in range(IN):
+        probe.emit(fault(number))
+        probe.flush()
+        probe.clock.advance(900_000_000)
+    probe.close()
+    records = read_segment(path).records
+    assert [record for record in records if record.where == "test"] == [fault(number) for number in range(IN)]
+    told = [record.error.split()[2] for record in records if record.where == "spool"]
+    assert told == ["2.7", "5.4", "10.8"]
+
+
+def test_records_of_the_first_beat_are_synced_with_the_next_one(make, path: Path) -> None:
+    """Although nothing more is recorded."""
+    made: list[SegmentWriter] = []
+
+    def open_writer() -> SegmentWriter:
+        made.append(SegmentWriter(path, header()))
+        return made[0]
+
+    probe = make(open_writer)
+    probe.emit(fault(1))
+    probe.start()
+    wait_for(lambda: bool(made) and path.read_bytes().count(b"\n") == 2)
+    wait_for(lambda: not made[0].unsynced)
+
+
+def test_a_name_that_is_taken_is_not_written_to(make, path: Path) -> None:
+    """The next try is under a name of its own: two processes never share a file."""
+    other = path.with_name("b.jsonl")
+    SegmentWriter(path, header(pid=7)).append([])
+    before = path.read_bytes()
+    names = iter([path, other])
+    probe = make(lambda: SegmentWriter(next(names), header()))
+    probe.emit(fault(1))
+    probe.flush()
+    assert "cannot create" in str(probe.failure)
+    assert closed(probe, other).records == [fault(1)]
+    assert path.read_bytes() == before
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_writes_nothing_of_its_parents(make, path: Path) -> None:
+    probe = make()
+    probe.emit(fault(1))
+    child = os.fork()
+    if child == 0:
+        try:
+            probe.emit(fault(2))
+            probe.flush()
+            probe.close()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    assert not path.exists()
+    assert closed(probe, path).records == [fault(1)]
 
 
 @pytest.mark.parametrize("error", [SpoolError(13, "cannot create"), PermissionError("no"), KeyError("FEDPROBE_OUT")])

@@ -13,7 +13,15 @@ from hypothesis import strategies as st
 from made_records import BODIES, HEADERS, header, trailer
 
 from instrument.records import SCHEMA_VERSION, Fault, Record, Segment, encode
-from instrument.spool import SchemaError, SegmentWriter, SpoolError, read_segment, segment_name, spool_files
+from instrument.spool import (
+    NoHeaderError,
+    SchemaError,
+    SegmentWriter,
+    SpoolError,
+    read_segment,
+    segment_name,
+    spool_files,
+)
 
 
 def fault(number: int) -> Fault:
@@ -90,12 +98,38 @@ def test_a_removed_line_is_noticed(tmp_path: Path) -> None:
         read_segment(path)
 
 
-@pytest.mark.parametrize("damage", [b"\xff\n", b"not json\n", b'{"kind":"unheard"}\n', b"\x00\x00\x00\n"])
+@pytest.mark.parametrize("damage", [b"\xff\n", b"not json\n", b'{"kind":"unheard"}\n'])
 def test_a_damaged_whole_line_is_named(tmp_path: Path, damage: bytes) -> None:
     path = written(tmp_path / "a.jsonl", [fault(1)], end=False)
     path.write_bytes(path.read_bytes() + damage)
     with pytest.raises(SpoolError, match=r"a\.jsonl:3"):
         read_segment(path)
+
+
+@pytest.mark.parametrize(
+    "tail", [b"\0", b"\0\0\0\n", bytes(4096), b"\0\0" + b'"mono_ns":7}\n{"kind":"fau', b'{"k\0\0\n{}\n']
+)
+def test_zeros_are_a_tail_that_never_reached_the_disk(tmp_path: Path, tail: bytes) -> None:
+    path = written(tmp_path / "a.jsonl", [fault(1), fault(2)], end=False)
+    path.write_bytes(path.read_bytes() + tail)
+    segment = read_segment(path)
+    assert segment.records == [fault(1), fault(2)]
+    assert (segment.end, segment.torn_bytes) == (None, len(tail))
+
+
+@pytest.mark.parametrize("content", [b"", b'{"kind":"segm', bytes(4096), b"\0\n"])
+def test_a_file_without_a_whole_line_is_told_apart_from_a_damaged_one(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(content)
+    with pytest.raises(NoHeaderError, match="no header line"):
+        read_segment(path)
+
+
+def test_a_file_with_a_header_alone_is_a_process_that_measured_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    SegmentWriter(path, header()).append([])
+    segment = read_segment(path)
+    assert (segment.header, segment.records, segment.end) == (header(), [], None)
 
 
 def test_a_file_that_starts_with_a_record_is_refused(tmp_path: Path) -> None:
@@ -151,6 +185,83 @@ def test_a_spool_file_is_never_written_twice(tmp_path: Path) -> None:
     path = written(tmp_path / "a.jsonl", [])
     with pytest.raises(SpoolError, match="cannot create"):
         SegmentWriter(path, header())
+
+
+def test_what_a_failed_write_left_is_removed_before_the_next_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the disk refuses that too at first: half a line must not get another one behind it."""
+    path = tmp_path / "a.jsonl"
+    writer = SegmentWriter(path, header())
+    writer.append([encode(fault(1))])
+    write = os.write
+
+    def half(file: int, block: bytes) -> int:
+        if len(block) < 50:
+            raise OSError(5, "Input/output error")
+        return write(file, block[: len(block) // 2])
+
+    def refuse(*_: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(os, "write", half)
+        broken.setattr(os, "ftruncate", refuse)
+        for _ in range(2):
+            with pytest.raises(SpoolError, match="Input/output error"):
+                writer.append([encode(fault(2))])
+    assert read_segment(path).torn_bytes > 0
+    writer.append([encode(fault(2))])
+    writer.end(trailer())
+    assert read_segment(path).records == [fault(1), fault(2)]
+
+
+def test_a_name_is_on_the_disk_with_the_first_sync_and_no_later_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def fsync(file: int) -> None:
+        synced.append(str(Path(f"/proc/self/fd/{file}").readlink()))
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    writer = SegmentWriter(tmp_path / "trial" / "spool" / "a.jsonl", header())
+    assert not writer.unsynced
+    writer.append([])
+    assert writer.unsynced
+    writer.sync()
+    assert not writer.unsynced
+    folders = [tmp_path, tmp_path / "trial", tmp_path / "trial" / "spool"]
+    assert synced == [str(one) for one in (writer.path, *folders)]
+    del synced[:]
+    writer.append([encode(fault(1))])
+    writer.sync()
+    writer.end(trailer())
+    assert synced == [str(writer.path)] * 2
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_cannot_write_to_its_parents_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    writer = SegmentWriter(path, header())
+    writer.append([encode(fault(1))])
+    refused, told = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            writer.append([encode(fault(2))])
+        except SpoolError as error:
+            os.write(told, str(error).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(told)
+    with os.fdopen(refused) as said:
+        assert f"belongs to process {os.getpid()}" in said.read()
+    writer.end(trailer())
+    assert read_segment(path).records == [fault(1)]
 
 
 @given(st.text(max_size=20))
