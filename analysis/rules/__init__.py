@@ -1,4 +1,4 @@
-"""The rules that judge a report: files, records, transfers, cores, the testbed as declared, the design."""
+"""The rules that judge a report: files, records, transfers, cores, convergence, the testbed declared, the design."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from analysis.measured import Measured
 from analysis.model import TrialTimes
-from analysis.rules import declared, design, files, records, starvation, transfers
+from analysis.rules import convergence, declared, design, files, records, starvation, transfers
 from analysis.verdicts import SEVERITIES, Verdict
 
 Rule = Callable[[Sequence[TrialTimes], Measured], Iterator[Verdict]]
@@ -15,6 +15,7 @@ RULES: Sequence[Rule] = (
     *files.RULES,
     *transfers.RULES,
     *starvation.RULES,
+    *convergence.RULES,
     *declared.RULES,
     *design.RULES,
 )

@@ -52,6 +52,17 @@ def campaign(tmp_path: Path, text: str) -> str:
         (GOOD + "\n[testbed]\nkind = 'inventory'\n", ["testbed.inventory"]),
         (GOOD + "\n[testbed]\nkind = 'inventory'\ninventory = 'lab.toml'\n", ["lab.toml"]),
         (GOOD + "\n[collect]\nbaseline_s = 1\n", ["collect.baseline_s = 1", "greater than or equal to 2"]),
+        (
+            GOOD + "\n[convergence]\ntarget_accuracy = 1.5\n",
+            ["convergence.target_accuracy = 1.5", "less than or equal to 1"],
+        ),
+        (GOOD + "\n[convergence]\ntarget = 0.9\n", ["convergence.target", "Did you mean target_accuracy?"]),
+        (GOOD + "\n[convergence]\nmin_delta = 0.1\n", ["names neither target_accuracy nor patience"]),
+        (
+            GOOD.replace("[workload]", "[workload]\nsettings = { workload = 'payload' }")
+            + "\n[convergence]\npatience = 1\n",
+            ["learns nothing"],
+        ),
         ("rounds = = 1", ["not TOML"]),
     ],
 )
