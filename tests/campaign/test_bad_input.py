@@ -22,7 +22,9 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) 
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("fedprobe: ")
-    assert said.err.count("\n") == 1, "one message, one line"
+    first, *others = said.err.splitlines()
+    assert all(line.startswith("  ") for line in others), "one message; of several mistakes each on a line of its own"
+    assert not others or first.endswith(f"{len(others)} mistakes:")
     return said.err
 
 
