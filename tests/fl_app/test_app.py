@@ -175,10 +175,9 @@ def test_the_limit_reaches_a_library_that_is_loaded_already() -> None:
         text=True,
         check=True,
     )
-    if done.stdout.startswith("0 "):
-        pytest.skip("numpy was built with another library than OpenBLAS")
     count, before, after = done.stdout.replace("[", "").replace("]", "").split()
-    assert (count, before.rstrip(","), after) in {("1", "2", "1"), ("1", "1", "1")}
+    assert count == "1", "numpy computes with another library than OpenBLAS, which nothing limits: threads.SETTERS"
+    assert (before.rstrip(","), after) in {("2", "1"), ("1", "1")}
 
 
 @pytest.mark.flower
