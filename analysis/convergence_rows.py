@@ -26,9 +26,11 @@ def rule_words(rule: Rule) -> str:
 def convergence_rows(measured: Measured) -> Iterator[tuple[str, list[str]]]:
     """A label and a cell for each interface."""
     found = [measured.convergence.get(name) for name in measured.interfaces]
+    told: list[TimeTo | None] = []
     for event, to_of in _EVENTS:
         every = [None if one is None else to_of(one) for one in found]
-        if any(every):
+        if any(every) and every != told:
+            told = every
             yield f"rounds to {event}", [_cell(to, lambda of: of.rounds, _round) for to in every]
             yield f"time to {event}, s", [_cell(to, lambda of: of.seconds, formats.seconds) for to in every]
             yield "  came there, of trials", [_came(to) for to in every]
@@ -46,7 +48,7 @@ def convergence_tables(measured: Measured) -> list[Table]:
     by_network = Table(
         name="convergence",
         title=TITLE,
-        note=f"{'; '.join(rules)}. From the first configure to the moment at which the score that decided was "
+        note=f"Asked for: {'; '.join(rules)}. From the first configure to the moment at which the deciding score was "
         "there, on the server's clock. Medians after Kaplan and Meier with their 95 % intervals: a trial that ended "
         "before is censored, so it counts as longer than it was watched, and there are no means. ∞: an open end.",
         head=["", *measured.interfaces],
@@ -60,7 +62,7 @@ def convergence_tables(measured: Measured) -> list[Table]:
         name="converged",
         title="Convergence, trial by trial",
         note="The best score of a trained model, and when the rule was met; the app's own decision, where it told.",
-        head=["trial", "network", "score by", "best", "target", "stop", "the app's own stop"],
+        head=["trial", "network", "score by", "best", "target", "stop", "app's stop"],
         rows=[
             Row(cells=_trial_cells(name, found, one))
             for name, found in measured.convergence.items()
@@ -87,7 +89,7 @@ def _moment(moment: Moment | None) -> str:
     if moment is None:
         return formats.NOTHING
     when = f"round {moment.round}, {formats.seconds(moment.t_s)} s"
-    return f"not within {when}" if moment.censored else f"{when} ({moment.reason})"
+    return f"not by {when}" if moment.censored else f"{when} ({moment.reason})"
 
 
 def _came(to: TimeTo | None) -> str:

@@ -24,7 +24,9 @@ from analysis.verdicts import Verdict
 from analysis.waiting_tables import waiting_tables
 
 TEMPLATE = "report_template"
-UNITS = re.compile(r"(\d) (%|s|ms|µs|MB|kB|Mbit/s)(?![\w])")
+# tables to look something up in: they come after all that has a finding
+LOOKED_UP = ("links", "declared", "clocks", "paths", "trials", "glossary")
+UNITS = re.compile(r"(\d) (%|s|ms|µs|GB|MB|kB|Mbit/s)(?![\w])")
 SYMBOLS = re.compile(r"\bt_(tr|ts|a|d|r|u|v)\b")
 _TITLES = {"unfit": "unfit", "warn": "warn", "info": "info"}
 
@@ -39,6 +41,7 @@ def page(summary: Summary, *, title: str = "Where the time of federated learning
     made += waiting_tables(summary)
     made += baseline_tables(summary.baseline, summary.trials) if summary.baseline else []
     made += [table for table in (paths_table(every_trial(summary)),) if table.rows]
+    made.sort(key=lambda table: LOOKED_UP.index(table.name) if table.name in LOOKED_UP else -1)
     parts = {
         "title": escape(title),
         "style": _template("style.css"),

@@ -308,6 +308,7 @@ shift
 mkdir -p -- "$@"
 """
 
+
 def _run_config(key: str, value: bool | float | str) -> list[str]:
     return ["--run-config", f"{key}={json.dumps(value)}"]
 

@@ -209,4 +209,4 @@ def test_the_terminal_and_the_page_say_the_rule_and_the_medians(rule: Rule, head
     if rule.target_accuracy is not None:
         assert "rounds to target 2 [2, ∞]" in " ".join(text.split())
         assert "2 of 3" in text
-        assert "not within round 1" in shown
+        assert "not by round 1" in shown
