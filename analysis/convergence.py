@@ -116,7 +116,7 @@ def judged(trial: TrialTimes, rule: Rule) -> Judged | None:
         best=max(score for _, score in trained),
         target=None if rule.target_accuracy is None else target,
         stop=_stop(course, rule) or last,
-        app_stop=_app_stop(trial),
+        app_stop=app_stop(trial),
         ended_early=trial.facts.rounds is not None and last.round < trial.facts.rounds,
     )
 
@@ -173,7 +173,8 @@ def _because(moment: Moment, reason: str) -> Moment:
     return Moment(round=moment.round, t_s=moment.t_s, reason=reason)
 
 
-def _app_stop(trial: TrialTimes) -> Moment | None:
+def app_stop(trial: TrialTimes) -> Moment | None:
+    """The app's own decision to end the run, by a metric named `stopped-by-REASON`; None where it told none."""
     for (number, _, metrics), t_s in zip(trial.scores, trial.score_times_s, strict=True):
         for name, value in metrics.items():
             if name.startswith(STOPPED_BY) and value:

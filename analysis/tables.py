@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis import formats, paper
+from analysis.convergence import app_stop
 from analysis.document import KIND_NOTES
 from analysis.estimators import Estimate
 from analysis.measured import Measured
@@ -269,13 +270,13 @@ def glossary_table() -> Table:
 
 def _trial_cells(trial: TrialTimes) -> list[str]:
     facts = trial.facts
-    complete = sum(made.complete for made in trial.rounds)
+    complete, stop = sum(made.complete for made in trial.rounds), app_stop(trial)
     outcome = "warm-up" if facts.warmup else facts.outcome
     return [
         facts.name,
         interface_of(trial),
         f"{outcome}\n{facts.reason}" if facts.reason else outcome,
-        f"{complete} of {facts.rounds or len(trial.rounds)}",
+        f"{complete} of {facts.rounds or len(trial.rounds)}" + (f"\nstopped: {stop.reason}" if stop else ""),
         f"{len(trial.messages)}",
         f"{trial.records:,}",
         formats.seconds(sum(made.wall_s for made in trial.rounds)),

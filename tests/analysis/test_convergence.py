@@ -17,6 +17,7 @@ from analysis.document import to_json
 from analysis.html import page
 from analysis.model import TrialTimes
 from analysis.summary import summarise
+from analysis.tables import trials_table
 from analysis.terminal import as_text
 from fl_app.workloads.stopping import EarlyStop, Patience
 
@@ -139,6 +140,14 @@ def test_a_network_has_medians_and_no_means_and_every_trial_is_there() -> None:
     assert made["trials"][0]["app_stop"] == {"round": 2, "t_s": 19.5, "reason": "target", "censored": False}
     assert made["trials"][2]["target"] == {"round": 3, "t_s": 29.5, "reason": "", "censored": True}
     assert "mean" not in json.dumps(made)
+
+
+def test_fewer_rounds_than_asked_for_have_their_reason_beside_them() -> None:
+    ended = with_facts(trial([0.1, 0.5, 0.8], rule=TARGET, told="target"), rounds=9)
+    (shown,) = trials_table([ended]).rows
+    assert shown.cells[3] == "2 of 9\nstopped: target"
+    (whole,) = trials_table([trial([0.1, 0.5, 0.8], rule=TARGET)]).rows
+    assert whole.cells[3] == "2 of 2"
 
 
 def test_warm_ups_and_invalid_trials_are_no_censored_ones() -> None:
