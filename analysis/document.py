@@ -11,6 +11,7 @@ from typing import Any
 from analysis import paper
 from analysis.baseline import baseline_json
 from analysis.compare import compare, comparison_json
+from analysis.convergence_json import convergence_json
 from analysis.estimators import Estimate, Ratio
 from analysis.invalid import is_valid, reasons_of, validity_json
 from analysis.measured import Beside, Measured
@@ -56,6 +57,7 @@ def to_json(summary: Summary) -> dict[str, Any]:
         "bounds": {
             name: {side: estimate_json(made) for side, made in of.items()} for name, of in measured.bounds.items()
         },
+        **({"convergence": convergence_json(measured)} if measured.convergence else {}),
         "polling": _polling(summary),
         "selftest": cited(summary.selftest),
         "baseline": baseline_json(summary.baseline, summary.trials),

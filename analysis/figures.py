@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from analysis import formats
 from analysis.baseline_figure import baseline_figure
 from analysis.document import accuracy
-from analysis.figure import MARKS, PAPER, Figure
+from analysis.figure import INK, MARKS, PAPER, Figure
 from analysis.gantt import gantt_rounds
 from analysis.measured import Measured
 from analysis.model import TrialTimes
@@ -137,11 +138,12 @@ def accuracy_figure(measured: Measured, trials: Sequence[TrialTimes]) -> Figure 
     words = "; ".join(
         f"{name}: round {of['round']} after {formats.seconds(of['t_s'])} s" for name, of in last.items()
     )
+    target = _target_line(measured)
     return Figure(
         name="accuracy",
         title="Accuracy over time",
         caption="The same rounds, stretched by the network: marks are rounds, seconds count from the trial's first "
-        "configure.",
+        f"configure.{' The dotted line is the target.' if target else ''}",
         words=f"Lines of accuracy over seconds. Last point: {words}.",
         height=320,
         key=[(colours[name], name) for name in last],
@@ -149,5 +151,14 @@ def accuracy_figure(measured: Measured, trials: Sequence[TrialTimes]) -> Figure 
         layout={
             "xaxis": {"title": {"text": "seconds since the first configure"}, "rangemode": "tozero"},
             "yaxis": {"title": {"text": "accuracy, share of correct answers"}},
+            **target,
         },
     )
+
+
+def _target_line(measured: Measured) -> dict[str, Any]:
+    """The accuracy that the campaign named as its target, across the plot."""
+    targets = dict.fromkeys(of.rule.target_accuracy for of in measured.convergence.values())
+    dashed = {"type": "line", "xref": "paper", "x0": 0, "x1": 1, "line": {"color": INK, "width": 1, "dash": "dot"}}
+    lines = [{**dashed, "y0": target, "y1": target} for target in targets if target is not None]
+    return {"shapes": lines} if lines else {}

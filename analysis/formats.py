@@ -88,7 +88,9 @@ def percent(share: float | None) -> str:
 
 
 def megabytes(value: float) -> str:
-    """Bytes as decimal megabytes, or kilobytes below one."""
+    """Bytes as decimal megabytes, kilobytes below one, gigabytes from a thousand on."""
+    if value >= 1e9:
+        return f"{value / 1e9:.2f} GB"
     return f"{value / 1e6:.2f} MB" if value >= 1e6 else f"{value / 1e3:.1f} kB"
 
 

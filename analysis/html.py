@@ -11,6 +11,7 @@ from importlib import resources
 
 from analysis import formats
 from analysis.baseline_rows import baseline_tables
+from analysis.convergence_rows import convergence_tables
 from analysis.figure import INK, Figure
 from analysis.figures import figures
 from analysis.invalid_rows import invalid_table
@@ -24,7 +25,9 @@ from analysis.verdicts import Verdict
 from analysis.waiting_tables import waiting_tables
 
 TEMPLATE = "report_template"
-UNITS = re.compile(r"(\d) (%|s|ms|µs|MB|kB|Mbit/s)(?![\w])")
+# tables to look something up in: they come after all that has a finding
+LOOKED_UP = ("links", "declared", "clocks", "paths", "trials", "glossary")
+UNITS = re.compile(r"(\d) (%|s|ms|µs|GB|MB|kB|Mbit/s)(?![\w])")
 SYMBOLS = re.compile(r"\bt_(tr|ts|a|d|r|u|v)\b")
 _TITLES = {"unfit": "unfit", "warn": "warn", "info": "info"}
 
@@ -35,10 +38,12 @@ def page(summary: Summary, *, title: str = "Where the time of federated learning
     made += [table for table in (starvation_table(summary.measured),) if table.rows]
     if summary.measured.sweep:
         made.append(sweep_table(summary.measured))
+    made += convergence_tables(summary.measured)
     made += waiting_tables(summary)
     made += baseline_tables(summary.baseline, summary.trials) if summary.baseline else []
     made += [table for table in (invalid_table(every_trial(summary)),) if table.rows]
     made += [table for table in (paths_table(every_trial(summary)),) if table.rows]
+    made.sort(key=lambda table: LOOKED_UP.index(table.name) if table.name in LOOKED_UP else -1)
     parts = {
         "title": escape(title),
         "style": _template("style.css"),

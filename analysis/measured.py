@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from analysis.convergence import Convergence, convergence_of
 from analysis.estimators import Estimate, Ratio, ratio_of_means
 from analysis.model import Transfer, TrialTimes
 from analysis.round_numbers import (
@@ -72,6 +73,7 @@ class Measured:
 
     `charged` holds seconds of an average round by phase along the critical path, the residual included; `sweep` is
     empty where no size was swept. `starvation` has the phases of which it is known how long they waited for a core.
+    `convergence` has the interfaces whose campaign stated a rule for it.
     """
 
     trials: Mapping[str, int]
@@ -86,6 +88,7 @@ class Measured:
     definition_ratios: Mapping[str, Mapping[str, Ratio]]
     sweep: Mapping[str, Mapping[str, Swept]] = field(default_factory=dict)
     starvation: Mapping[str, Mapping[str, Starved]] = field(default_factory=dict)
+    convergence: Mapping[str, Convergence] = field(default_factory=dict)
 
     @property
     def interfaces(self) -> list[str]:
@@ -125,6 +128,9 @@ def measure(trials: Sequence[TrialTimes]) -> Measured:
         definition_ratios=_definition_ratios(definitions),
         sweep=sweeps_of(placed),
         starvation={name: waits for name, of in placed.items() if (waits := _starvation(of))},
+        convergence={
+            name: made for name, of in placed.items() if (made := convergence_of([trial for _, trial in of]))
+        },
     )
 
 

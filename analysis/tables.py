@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis import formats, paper
+from analysis.convergence import app_stop
 from analysis.document import KIND_NOTES
 from analysis.estimators import Estimate
 from analysis.measured import Measured
-from analysis.model import ClockFit, TrialTimes
+from analysis.model import ClockFit, LinkRates, TrialTimes
 from analysis.rows import RATIOS, TIMES, definition_words
-from analysis.samples import DIRECTIONS, interface_of, is_usable, natural
+from analysis.samples import DIRECTIONS, interface_of, interface_order, is_usable, natural
 from analysis.summary import Summary, every_trial
 from instrument.phases import PHASES
 
@@ -53,6 +54,7 @@ def tables(summary: Summary) -> list[Table]:
         definitions_table(measured),
         stragglers_table(measured),
         clocks_table(every_trial(summary)),
+        declared_table(every_trial(summary)),
         trials_table(every_trial(summary)),
         glossary_table(),
     ]
@@ -211,6 +213,35 @@ def clocks_table(trials: Sequence[TrialTimes]) -> Table:
     )
 
 
+def declared_table(trials: Sequence[TrialTimes]) -> Table:
+    """The rates that each network was declared to have, and in how many trials."""
+    found: dict[tuple[str, LinkRates], int] = defaultdict(int)
+    for trial in trials:
+        if trial.facts.link is not None:
+            found[interface_of(trial), trial.facts.link] += 1
+    rows = [
+        Row(
+            cells=[
+                name,
+                formats.bit_rate(link.client_up_bit_per_s),
+                formats.bit_rate(link.client_down_bit_per_s),
+                formats.bit_rate(link.cell_up_bit_per_s),
+                formats.bit_rate(link.cell_down_bit_per_s) + (" both ways together" if link.half_duplex else ""),
+                f"{number}",
+            ]
+        )
+        for (name, link), number in sorted(found.items(), key=lambda item: interface_order(item[0][0]))
+    ]
+    return Table(
+        name="declared",
+        title="The links as declared",
+        note="Rates on the wire, of each client and of the cell that its clients share. Bounds are made of them.",
+        head=["network", "client, up", "client, down", "cell, up", "cell, down", "trials"],
+        rows=rows,
+        numbers=(1, 2, 3, 4, 5),
+    )
+
+
 def trials_table(trials: Sequence[TrialTimes]) -> Table:
     """Every trial that was given, with its checks, whether compared or not."""
     rows = [Row(cells=_trial_cells(trial), look="" if is_usable(trial) else "soft") for trial in trials]
@@ -218,7 +249,7 @@ def trials_table(trials: Sequence[TrialTimes]) -> Table:
         name="trials",
         title="Trials",
         note="Trials that are invalid or warm-ups are shown and not compared.",
-        head=["trial", "network", "outcome", "rounds", "messages", "records", "wall, s", "conditions and checks"],
+        head=["trial", "network", "outcome", "rounds", "messages", "records", "wall, s", "checks"],
         rows=rows,
         numbers=(3, 4, 5, 6),
     )
@@ -239,37 +270,26 @@ def glossary_table() -> Table:
 
 def _trial_cells(trial: TrialTimes) -> list[str]:
     facts = trial.facts
-    complete = sum(made.complete for made in trial.rounds)
+    complete, stop = sum(made.complete for made in trial.rounds), app_stop(trial)
     outcome = "warm-up" if facts.warmup else facts.outcome
     return [
         facts.name,
         interface_of(trial),
         f"{outcome}\n{facts.reason}" if facts.reason else outcome,
-        f"{complete} of {facts.rounds or len(trial.rounds)}",
+        f"{complete} of {facts.rounds or len(trial.rounds)}" + (f"\nstopped: {stop.reason}" if stop else ""),
         f"{len(trial.messages)}",
         f"{trial.records:,}",
         formats.seconds(sum(made.wall_s for made in trial.rounds)),
-        _conditions(trial),
+        _checks(trial),
     ]
 
 
-def _conditions(trial: TrialTimes) -> str:
-    facts, words = trial.facts, []
-    if facts.link is not None:
-        link = facts.link
-        sides = (
-            ("client", link.client_up_bit_per_s, link.client_down_bit_per_s),
-            ("cell", link.cell_up_bit_per_s, link.cell_down_bit_per_s),
-        )
-        words += [f"{who} {formats.bit_rate(up)} up, {formats.bit_rate(down)} down" for who, up, down in sides]
-        if link.half_duplex:
-            words.append("half duplex")
-    failed = [str(check.get("name", "unnamed")) for check in facts.checks if check.get("ok") is False]
+def _checks(trial: TrialTimes) -> str:
+    checks = trial.facts.checks
+    failed = [str(check.get("name", "unnamed")) for check in checks if check.get("ok") is False]
     if failed:
-        words.append(f"FAILED: {formats.listed(failed)}")
-    elif facts.checks:
-        words.append(f"{formats.count(len(facts.checks), 'check')} held")
-    return "; ".join(words) or formats.NOTHING
+        return f"FAILED: {formats.listed(failed)}"
+    return f"{len(checks)} held" if checks else formats.NOTHING
 
 
 def _means(values: Sequence[Estimate | None]) -> list[str]:

@@ -13,6 +13,8 @@ from analysis.baseline import Baseline
 from analysis.baseline_rows import TITLE as BASELINE
 from analysis.baseline_rows import baseline_rows
 from analysis.compare import compare, comparison_table
+from analysis.convergence_rows import TITLE as CONVERGENCE
+from analysis.convergence_rows import convergence_rows, rule_words
 from analysis.estimators import Estimate
 from analysis.invalid_rows import TITLE as INVALID
 from analysis.invalid_rows import invalid_rows
@@ -79,6 +81,10 @@ def _parts(summary: Summary) -> Iterator[RenderableType]:
     if any(starvation_rows(measured)):
         yield _heading(f"{STARVATION} (≈: estimated from samples)")
         yield _starvation(measured)
+    if any(convergence_rows(measured)):
+        rules = dict.fromkeys(rule_words(of.rule) for of in measured.convergence.values())
+        yield _heading(f"{CONVERGENCE}: {'; '.join(rules)}")
+        yield _convergence(measured)
     if measured.sweep:
         yield _heading(f"{TITLE}: fixed + per MB + per object")
         if any(counts(measured)):
@@ -198,6 +204,13 @@ def _starvation(measured: Measured) -> Table:
     table = _table("share of phase, mean", measured.interfaces)
     for phase, cells in starvation_rows(measured):
         table.add_row(phase, *cells)
+    return table
+
+
+def _convergence(measured: Measured) -> Table:
+    table = _table("median, 95 %", measured.interfaces)
+    for label, cells in convergence_rows(measured):
+        table.add_row(label, *cells)
     return table
 
 

@@ -12,11 +12,11 @@ import json
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, field, fields
+from dataclasses import MISSING, field
 from functools import cache
 from typing import Any, ClassVar, Union, get_args, get_origin
 
-from instrument.values import record
+from instrument.values import defaults, record
 
 SCHEMA_VERSION = 2
 # 2: waits for a core in Segment and Span; Hook records (before, only hooks that failed were told of, as faults)
@@ -358,16 +358,13 @@ def _refuse_constant(name: str) -> float:
 
 @cache
 def _defaults(kind: str) -> dict[str, Any]:
-    return {
-        item.name: item.default_factory() if item.default_factory is not MISSING else item.default
-        for item in fields(KINDS[kind])
-    }
+    return defaults(KINDS[kind])
 
 
 @cache
 def _checks(kind: str) -> dict[str, Any]:
     hints = typing.get_type_hints(KINDS[kind])
-    return {item.name: hints[item.name] for item in fields(KINDS[kind])}
+    return {name: hints[name] for name in _defaults(kind)}
 
 
 def _fits(value: object, hint: Any) -> bool:

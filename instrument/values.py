@@ -8,6 +8,7 @@ writer's thread pays.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import MISSING, FrozenInstanceError, dataclass, fields
 from typing import Any, NoReturn, TypeVar, dataclass_transform
 
@@ -24,6 +25,12 @@ def value(kind: type[Kind]) -> type[Kind]:
 def record(kind: type[Kind]) -> type[Kind]:
     """A class of values that are given by name."""
     return _with_shared_methods(dataclass(slots=True, kw_only=True, init=False, repr=False, eq=False)(kind))
+
+
+def defaults(kind: type[Any]) -> dict[str, Any]:
+    """What each field of such a class holds where it is not given, by name; MISSING where it has to be."""
+    kept: Mapping[str, Any] = vars(kind)
+    return {**kept["_defaults"], **{name: make() for name, make in kept["_factories"]}}
 
 
 def _with_shared_methods(kind: type[Kind]) -> type[Kind]:

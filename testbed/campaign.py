@@ -160,6 +160,32 @@ class Collect(_Strict):
     keep_on_nodes: bool = True
 
 
+class Convergence(_Strict):
+    """When training has come to its end: at a target, or when more rounds bring no more.
+
+    The report judges every trial by it, whatever the app does. The bundled app also ends the run there, unless
+    `workload.settings` says otherwise. `metric` is the accuracy's name among those that the app's strategy returns.
+    """
+
+    metric: Annotated[str, Field(min_length=1)] = "accuracy"
+    target_accuracy: Annotated[float, Field(gt=0, le=1)] | None = None
+    patience: Annotated[int, Field(ge=0)] = 0
+    min_delta: Annotated[float, Field(ge=0, le=1)] = 0.01
+
+    @model_validator(mode="after")
+    def _asks_for_something(self) -> Convergence:
+        if self.target_accuracy is None and not self.patience:
+            raise ValueError("names neither target_accuracy nor patience")
+        return self
+
+    def run_config(self) -> dict[str, RunConfigValue]:
+        """The same for the bundled app, which looks at its accuracy alone."""
+        if self.metric != "accuracy":
+            return {}
+        target = self.target_accuracy or 0.0
+        return {"target-accuracy": target, "patience": self.patience, "min-delta": self.min_delta}
+
+
 class Limits(_Strict):
     """How long a part of a trial may take before the trial is given up, in seconds, and how often it is repeated.
 
@@ -195,6 +221,7 @@ class Campaign(_Strict):
     workload: Workload = Workload()
     testbed: Testbed = Testbed()
     collect: Collect = Collect()
+    convergence: Convergence | None = None
     limits: Limits = Limits()
     validity: ValidityLimits = ValidityLimits()
     priorities: dict[FLOWER_ROLES, Annotated[int, Field(ge=-20, le=19)]] = {}
@@ -213,9 +240,20 @@ class Campaign(_Strict):
             )
         return self
 
+    @model_validator(mode="after")
+    def _learns_what_is_to_converge(self) -> Campaign:
+        workload = self.workload
+        if self.convergence and workload.app == BUNDLED_APP and workload.settings.get("workload") == "payload":
+            raise ValueError("[convergence] beside the payload workload, which learns nothing: leave one of them out")
+        return self
+
     def run_config(self) -> dict[str, RunConfigValue]:
-        """What `flwr run` is given: the workload's settings, with the campaign's rounds and clients."""
-        return {**self.workload.settings, "num-server-rounds": self.rounds, "num-clients": self.clients}
+        """What `flwr run` is given: the workload's settings, with the campaign's rounds and clients.
+
+        The bundled app is also told when to stop, where its settings do not tell it.
+        """
+        told = self.convergence.run_config() if self.convergence and self.workload.app == BUNDLED_APP else {}
+        return {**told, **self.workload.settings, "num-server-rounds": self.rounds, "num-clients": self.clients}
 
 
 def read_campaign(path: Path) -> Campaign:

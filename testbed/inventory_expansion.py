@@ -5,11 +5,13 @@ Mistakes are collected, not raised at the first, so that an operator reads of al
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from analysis.formats import listed
 from testbed.inventory import Emulator, Host, Interface, Inventory, Jump, Management, Role
 from testbed.inventory_sections import Document, HostSection, JumpSection, PlacedOnNetwork, Settings
 from testbed.inventory_words import MANAGEMENT, host_address, label, network_address
@@ -51,10 +53,20 @@ class _Expansion:
     document: Document
     folder: Path
     mistakes: list[str] = field(default_factory=list)
+    without_device: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    """Places that have no device, by network: one default would serve them all."""
 
     def all_mistakes(self) -> list[str]:
         """Each mistake once, though a wrong default spoils every section."""
-        return list(dict.fromkeys(self.mistakes))
+        return list(dict.fromkeys([*self.mistakes, *self._missing_devices()]))
+
+    def _missing_devices(self) -> Iterator[str]:
+        for network, places in self.without_device.items():
+            have = "has" if len(places) == 1 else "have"
+            yield (
+                f"{listed(places)} {have} no device, and [defaults.devices] has none for {network}. Add it there, or "
+                f'write {network} = {{ device = "DEVICE", address = "ADDRESS" }}'
+            )
 
     def hosts(self, role: Role, section: HostSection) -> list[Host]:
         """The hosts of one section; none where it has a mistake."""
@@ -132,10 +144,7 @@ class _Expansion:
         addresses = self._addresses(place, entry.address, hosts, network_address)
         device = entry.device or self.document.defaults.devices.get(network)
         if device is None:
-            self.mistakes.append(
-                f"{place} has no device, and [defaults.devices] has none for {network}. Add it there, or write "
-                f'{network} = {{ device = "DEVICE", address = "{entry.address}" }}'
-            )
+            self.without_device[network].append(place)
             return []
         gateway = self._gateway(role, network, entry, place)
         return [

@@ -20,7 +20,7 @@ from testbed.inventory_expansion import expanded
 from testbed.inventory_sections import Document, shape_mistakes
 from testbed.inventory_text import inventory_text
 from testbed.key_files import key_mistakes
-from testbed.validation import Place, dotted, explained
+from testbed.validation import Place, dotted, explained, together
 
 
 def read_inventory(path: Path) -> Inventory:
@@ -76,7 +76,7 @@ def write_inventory(inventory: Inventory, path: Path) -> None:
 def _refuse(path: Path, mistakes: Sequence[str]) -> None:
     if mistakes:
         sentences = [one if one.endswith("?") else f"{one}." for one in mistakes]
-        raise InventoryError(f"{path}: {'; '.join(sentences)}")
+        raise InventoryError(f"{path}: {together(sentences)}")
 
 
 def _named(place: Place, written: dict[str, Any]) -> str:

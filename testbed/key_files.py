@@ -31,7 +31,7 @@ def _mistake(path: Path) -> str:
             return "it is a folder, or no plain file. Name the key file in it"
         private = path.read_bytes()
     except FileNotFoundError:
-        return f"there is no such file. Correct the path, or make one: ssh-keygen -t ed25519 -f {path}"
+        return f"there is no such file. Correct the path, or make one: `ssh-keygen -t ed25519 -f {path}`"
     except OSError as error:
         return f"cannot be read: {error.strerror}. Run as the user who may read it, or correct its owner"
     return _content_mistake(path, private) or _mode_mistake(path, mode)
@@ -39,7 +39,7 @@ def _mistake(path: Path) -> str:
 
 def _mode_mistake(path: Path, mode: int) -> str:
     if mode & _OTHERS:
-        return f"others may use it (mode {stat.S_IMODE(mode):04o}), which SSH refuses. chmod 600 {path}"
+        return f"others may use it (mode {stat.S_IMODE(mode):04o}), which SSH refuses. Do `chmod 600 {path}`"
     return ""
 
 
@@ -56,9 +56,10 @@ def _content_mistake(path: Path, private: bytes) -> str:
             load_pem_private_key(private, password=None)
     except TypeError:  # of both, where a passphrase is asked for
         return (
-            f"has a passphrase, which nobody is there to type. Load it into the SSH agent (ssh-add {path}) and leave "
-            f"key out of the inventory, or take the passphrase off: ssh-keygen -p -f {path}"
+            f"has a passphrase, which nobody is there to type. Load it into the SSH agent (`ssh-add {path}`) and "
+            f"leave key out of the inventory, or take the passphrase off: `ssh-keygen -p -f {path}`"
         )
     except (ValueError, UnsupportedAlgorithm) as error:
-        return f"is damaged, or of a kind that is not known: {str(error).rstrip('.')}. Make a new one: ssh-keygen"
+        why = str(error).rstrip(".")
+        return f"is damaged, or of a kind that is not known: {why}. Make a new one: `ssh-keygen -t ed25519 -f {path}`"
     return ""

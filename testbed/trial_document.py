@@ -36,6 +36,7 @@ def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
         "settings": {
             "run_config": campaign.run_config(),
             "collectors": list(campaign.collect.collectors),
+            "convergence": campaign.convergence and campaign.convergence.model_dump(),
             "polling": planned.polling,
             "networks": dict(planned.networks),
             "levels": dict(planned.levels),

@@ -21,14 +21,32 @@ def dotted(place: Place) -> str:
 
 
 def explained(error: ValidationError, root: type[BaseModel], named: Callable[[Place], str] = dotted) -> str:
-    """All findings of one validation, parted by semicolons; what only follows from another is left out.
+    """All findings of one validation, put `together`; what only follows from another is left out.
 
     `named` says how a place is called.
     """
     findings = error.errors()
     places = [finding["loc"] for finding in findings]
-    first = [finding for finding in findings if not _has_deeper(finding["loc"], places)]
-    return "; ".join(_explained_one(finding, root, named) for finding in first)
+    meant = {_meant(finding["loc"], root) for finding in findings if finding["type"] == "extra_forbidden"}
+    first = [
+        finding
+        for finding in findings
+        if not _has_deeper(finding["loc"], places) and not (finding["type"] == "missing" and finding["loc"] in meant)
+    ]
+    return together([_explained_one(finding, root, named) for finding in first])
+
+
+def together(sentences: Sequence[str]) -> str:
+    """One mistake as it is; several under their number, each on a line of its own."""
+    if len(sentences) == 1:
+        return sentences[0]
+    return "\n  ".join([f"{len(sentences)} mistakes:", *sentences])
+
+
+def _meant(place: Place, root: type[BaseModel]) -> Place:
+    """The place that an unknown key was probably meant for."""
+    near = _near(str(place[-1]), _keys_at(place[:-1], root))
+    return (*place[:-1], *near)
 
 
 def _has_deeper(place: Place, places: Sequence[Place]) -> bool:
@@ -48,8 +66,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The nearest known name as a question; empty where none is near."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)  # 4g is near 5g
+    near = _near(name, known)
     return f"Did you mean {near[0]}?" if near else ""
+
+
+def _near(name: str, known: Iterable[str]) -> list[str]:
+    return difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)  # 4g is near 5g
 
 
 def _explained_one(finding: Any, root: type[BaseModel], named: Callable[[Place], str]) -> str:

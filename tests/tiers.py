@@ -1,7 +1,7 @@
 """Tiers of tests: which run here, which are not collected and why, and which must run or fail.
 
-FEDPROBE_TIERS=long runs the long proofs and nothing else. FEDPROBE_REQUIRE=netns,sshd,flower,browser turns a skip in
-one of these tiers into a failure, so that a tier that never ran is noticed.
+FEDPROBE_TIERS=long runs the long proofs and nothing else. FEDPROBE_REQUIRE=unit,netns,sshd,flower,browser turns a
+skip in one of these tiers into a failure, so that a test that never ran is noticed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The rules that judge a report: files, records, validity, transfers, cores, the testbed as declared, the design."""
+"""The rules that judge a report: files, records, validity, transfers, cores, convergence, testbed, design."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from analysis.measured import Measured
 from analysis.model import TrialTimes
-from analysis.rules import declared, design, files, records, starvation, transfers, validity
+from analysis.rules import convergence, declared, design, files, records, starvation, transfers, validity
 from analysis.verdicts import SEVERITIES, Verdict
 
 Rule = Callable[[Sequence[TrialTimes], Measured], Iterator[Verdict]]
@@ -16,6 +16,7 @@ RULES: Sequence[Rule] = (
     *files.RULES,
     *transfers.RULES,
     *starvation.RULES,
+    *convergence.RULES,
     *declared.RULES,
     *design.RULES,
 )

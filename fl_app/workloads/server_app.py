@@ -10,7 +10,7 @@ from flwr.serverapp import Grid, ServerApp
 
 from . import digits, exchange, mlp, threads
 from .settings import Settings, settings
-from .stopping import Patience
+from .stopping import EarlyStop, Patience
 from .strategy import OrderedFedAvg
 
 logger = logging.getLogger("flwr.workloads")
@@ -37,7 +37,10 @@ def learn_digits(grid: Grid, chosen: Settings) -> None:
         clients=chosen.clients,
         fraction_evaluate=chosen.fraction_evaluate,
         validate=chosen.validate,
-        patience=Patience(rounds=chosen.patience, min_delta=chosen.min_delta),
+        early_stop=EarlyStop(
+            target_accuracy=chosen.target_accuracy,
+            patience=Patience(rounds=chosen.patience, min_delta=chosen.min_delta),
+        ),
     )
 
     def evaluate(server_round: int, arrays: ArrayRecord) -> MetricRecord:

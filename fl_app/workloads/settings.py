@@ -29,6 +29,7 @@ class Settings:
     layout: Layout
     fraction_evaluate: float
     validate: bool
+    target_accuracy: float
     patience: int
     min_delta: float
     compute_threads: int
@@ -42,10 +43,13 @@ class Settings:
                 )
         if self.fraction_evaluate > 1:
             raise SettingError(f"fraction-evaluate={self.fraction_evaluate}: is a share of the clients, 0 to 1.")
-        if self.workload == "payload" and (self.fraction_evaluate or self.patience):
+        if self.target_accuracy > 1:
+            raise SettingError(f"target-accuracy={self.target_accuracy}: is a share of correct answers, 0 to 1.")
+        if self.workload == "payload" and (self.fraction_evaluate or self.patience or self.target_accuracy):
             raise SettingError(
-                f"workload=payload with fraction-evaluate={self.fraction_evaluate} patience={self.patience}: it "
-                "learns nothing that could be evaluated. Set both to 0, or workload to digits."
+                f"workload=payload with fraction-evaluate={self.fraction_evaluate} patience={self.patience} "
+                f"target-accuracy={self.target_accuracy}: it learns nothing that could be evaluated. Set all three "
+                "to 0, or workload to digits."
             )
 
 
@@ -57,6 +61,9 @@ LOWEST = {
     "learning_rate": 0.0,
     "max_samples_per_client": 0,
     "fraction_evaluate": 0.0,
+    "target_accuracy": 0.0,
+    "patience": 0,
+    "min_delta": 0.0,
     "compute_threads": 1,
 }
 
@@ -81,6 +88,7 @@ def settings(configuration: Configuration) -> Settings:
         layout=choice(configuration, "layout", LAYOUTS),
         fraction_evaluate=float(configuration["fraction-evaluate"]),
         validate=bool(configuration["validate"]),
+        target_accuracy=float(configuration["target-accuracy"]),
         patience=int(configuration["patience"]),
         min_delta=float(configuration["min-delta"]),
         compute_threads=int(configuration["compute-threads"]),

@@ -13,7 +13,7 @@ from flwr.serverapp.strategy import FedAvg, Result
 from flwr.serverapp.strategy.strategy_utils import aggregate_metricrecords
 
 from .partition import PARTITION_KEY
-from .stopping import Patience
+from .stopping import EarlyStop
 
 logger = logging.getLogger("flwr.workloads")
 """A child of Flower's own logger, whose handlers bring a ServerApp's lines to the run's log."""
@@ -28,6 +28,10 @@ class DuplicatePartitionError(Exception):
     """Two clients answered for one partition of the data."""
 
 
+STOPPED_BY = "stopped-by-"
+"""Begins the name of the metric, with value 1, by which a round says that the run was to end with it, and why."""
+
+
 class _EnoughError(Exception):
     """Leaves Flower's loop over the rounds, which has no other door."""
 
@@ -39,7 +43,7 @@ class OrderedFedAvg(FedAvg):
     partition gives the same model, bit for bit, over any network, so that two interfaces can be compared.
     """
 
-    def __init__(self, *, clients: int, fraction_evaluate: float, validate: bool, patience: Patience) -> None:
+    def __init__(self, *, clients: int, fraction_evaluate: float, validate: bool, early_stop: EarlyStop) -> None:
         super().__init__(
             fraction_train=1.0,
             fraction_evaluate=fraction_evaluate,
@@ -50,7 +54,8 @@ class OrderedFedAvg(FedAvg):
             evaluate_metrics_aggr_fn=weighted_metrics,
         )
         self._validate = validate
-        self._patience = patience
+        self._early_stop = early_stop
+        self._stopped = False
         self._result = Result()
 
     def start(  # noqa: PLR0917 - Flower's own signature
@@ -65,9 +70,10 @@ class OrderedFedAvg(FedAvg):
     ) -> Result:
         """Run the rounds as Flower does; early stopping ends them after the evaluation that decided it.
 
-        The result then holds what the finished rounds brought, as it does after the last round.
+        The metrics of that evaluation say so, and why (`STOPPED_BY`). The result then holds what the finished rounds
+        brought, as it does after the last round.
         """
-        self._result = Result(arrays=initial_arrays)
+        self._result, self._stopped = Result(arrays=initial_arrays), False
         try:
             return super().start(
                 grid,
@@ -80,6 +86,17 @@ class OrderedFedAvg(FedAvg):
             )
         except _EnoughError:
             return self._result
+
+    def configure_train(
+        self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
+    ) -> Iterable[Message]:
+        """A train message for each client; after an early stop there is no further round.
+
+        The evaluation itself must return, so that whoever looks on sees the metrics that decided.
+        """
+        if self._stopped:
+            raise _EnoughError
+        return super().configure_train(server_round, arrays, config, grid)
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -125,7 +142,7 @@ class OrderedFedAvg(FedAvg):
         return merged
 
     def _watched(self, evaluate_fn: EvaluateFn, num_rounds: int) -> EvaluateFn:
-        """The evaluation function, which now leaves the loop when patience is exhausted."""
+        """The evaluation function, whose metrics now also tell that the run is to end, and why."""
         accuracies: list[float] = []
 
         def watched(server_round: int, arrays: ArrayRecord) -> MetricRecord | None:
@@ -134,16 +151,17 @@ class OrderedFedAvg(FedAvg):
                 return None
             self._result.evaluate_metrics_serverapp[server_round] = metrics
             accuracies.append(_number(metrics["accuracy"]))
-            if server_round < num_rounds and self._patience.exhausted(accuracies):
+            if reason := self._early_stop.reason(accuracies):
+                metrics[f"{STOPPED_BY}{reason}"] = 1
+                self._stopped = True
                 logger.info(
-                    "early_stop round=%d of=%d best_accuracy=%.4f rounds_without_gain=%d min_delta=%g",
+                    "early_stop reason=%s round=%d of=%d accuracy=%.4f best_accuracy=%.4f",
+                    reason,
                     server_round,
                     num_rounds,
+                    accuracies[-1],
                     max(accuracies),
-                    self._patience.waited(accuracies),
-                    self._patience.min_delta,
                 )
-                raise _EnoughError
             return metrics
 
         return watched

@@ -114,7 +114,7 @@ def test_the_page_draws_them(summary: Summary) -> None:
     assert "id='figure-baseline'" in text
     assert "id='table-baseline'" in text
     assert "id='table-links'" in text
-    assert "5600.00 MB on ethernet" in text.replace("&nbsp;", " ")
+    assert "5.60 GB on ethernet" in text.replace("&nbsp;", " ")
     assert "figure-baseline" not in page(replace(summary, baseline=None))
     assert baseline_figure(None, summary.measured, summary.trials) is None
 

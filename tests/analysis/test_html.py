@@ -72,6 +72,21 @@ def test_verdicts_come_before_every_table_and_figure(text: str) -> None:
     assert places == sorted(places)
 
 
+def test_tables_to_look_something_up_in_come_last() -> None:
+    shown = re.findall(r"<section id='table-(\w+)'>", page(summarise(made_run(trials=2), made_by={})))
+    assert shown[-4:] == ["declared", "clocks", "trials", "glossary"]
+    assert shown[:2] == ["times", "ratios"]
+
+
+def test_a_link_is_declared_once_however_many_trials_had_it() -> None:
+    (table,) = [one for one in tables(summarise(made_run(trials=2), made_by={})) if one.name == "declared"]
+    assert [row.cells for row in table.rows] == [
+        ["ethernet", *["1000 Mbit/s"] * 4, "2"],
+        ["wifi", "90 Mbit/s", "90 Mbit/s", "120 Mbit/s", "120 Mbit/s both ways together", "2"],
+        ["5g", "20 Mbit/s", "100 Mbit/s", "30 Mbit/s", "120 Mbit/s", "2"],
+    ]
+
+
 def test_every_figure_has_words(text: str) -> None:
     plots = [attributes for tag, attributes in Page(text).tags if attributes.get("class") == "plot"]
     assert len(plots) == len(figures(summary())) == 6

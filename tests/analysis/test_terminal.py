@@ -111,6 +111,7 @@ def test_shares_sizes_rates_and_lists() -> None:
     ]
     assert formats.megabytes(2_912_400) == "2.91 MB"
     assert formats.megabytes(9_400) == "9.4 kB"
+    assert formats.megabytes(5_600_000_000) == "5.60 GB"
     assert formats.bit_rate(20e6) == "20 Mbit/s"
     assert formats.bit_rate(None) == "not shared"
     assert formats.count(1, "trial") == "1 trial"

@@ -132,6 +132,15 @@ def test_no_text_covers_another_or_leaves_its_figure(opened: Opened) -> None:
     assert opened.page.evaluate(OUTSIDE) == []
 
 
+def test_a_row_keeps_its_name_while_its_numbers_are_scrolled_to(chromium: Browser, report: Path) -> None:
+    with window(chromium, report, 400, "light") as made:
+        row = made.page.locator("#table-definitions tbody tr").first
+        name, number = row.locator("th"), row.locator("td").last
+        number.scroll_into_view_if_needed()
+        boxes = [name.bounding_box(), number.bounding_box()]
+        assert all(box and box["x"] >= 0 and box["x"] + box["width"] <= 400 for box in boxes)
+
+
 def test_the_page_is_no_wider_than_its_window(opened: Opened) -> None:
     wide, window = opened.page.evaluate("() => [document.documentElement.scrollWidth, innerWidth]")
     assert wide <= window

@@ -23,7 +23,9 @@ def refused(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) 
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err.startswith("fedprobe: ")
-    assert said.err.count("\n") == 1, "one message, one line"
+    first, *others = said.err.splitlines()
+    assert all(line.startswith("  ") for line in others), "one message; of several mistakes each on a line of its own"
+    assert not others or first.endswith(f"{len(others)} mistakes:")
     return said.err
 
 
@@ -53,6 +55,17 @@ def campaign(tmp_path: Path, text: str) -> str:
         (GOOD + "\n[testbed]\nkind = 'inventory'\n", ["testbed.inventory"]),
         (GOOD + "\n[testbed]\nkind = 'inventory'\ninventory = 'lab.toml'\n", ["lab.toml"]),
         (GOOD + "\n[collect]\nbaseline_s = 1\n", ["collect.baseline_s = 1", "greater than or equal to 2"]),
+        (
+            GOOD + "\n[convergence]\ntarget_accuracy = 1.5\n",
+            ["convergence.target_accuracy = 1.5", "less than or equal to 1"],
+        ),
+        (GOOD + "\n[convergence]\ntarget = 0.9\n", ["convergence.target", "Did you mean target_accuracy?"]),
+        (GOOD + "\n[convergence]\nmin_delta = 0.1\n", ["names neither target_accuracy nor patience"]),
+        (
+            GOOD.replace("[workload]", "[workload]\nsettings = { workload = 'payload' }")
+            + "\n[convergence]\npatience = 1\n",
+            ["learns nothing"],
+        ),
         ("rounds = = 1", ["not TOML"]),
     ],
 )

@@ -10,8 +10,9 @@ from flwr.serverapp import Grid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fl_app.workloads.stopping import Patience
+from fl_app.workloads.stopping import EarlyStop, Patience
 from fl_app.workloads.strategy import (
+    STOPPED_BY,
     VALIDATION,
     DuplicatePartitionError,
     OrderedFedAvg,
@@ -67,13 +68,18 @@ class FakeGrid(Grid):
 
 
 def strategy(
-    *, clients: int = 3, fraction_evaluate: float = 0.0, validate: bool = True, patience: int = 0
+    *,
+    clients: int = 3,
+    fraction_evaluate: float = 0.0,
+    validate: bool = True,
+    patience: int = 0,
+    target: float = 0.0,
 ) -> OrderedFedAvg:
     return OrderedFedAvg(
         clients=clients,
         fraction_evaluate=fraction_evaluate,
         validate=validate,
-        patience=Patience(rounds=patience, min_delta=0.01),
+        early_stop=EarlyStop(target_accuracy=target, patience=Patience(rounds=patience, min_delta=0.01)),
     )
 
 
@@ -160,14 +166,38 @@ def test_early_stopping_ends_the_loop_and_keeps_the_result() -> None:
     assert evaluated == [0, 1, 2, 3]
     assert len([batch for batch in grid.sent if batch]) == 3
     assert metrics is not None
-    assert metrics["accuracy"] == 0.5
+    assert dict(metrics) == {"accuracy": 0.5, "loss": 1.0, f"{STOPPED_BY}patience": 1}
     assert arrays is not None
     assert arrays["model"].numpy()[0] == pytest.approx(101 / 201)
 
 
+def test_the_target_ends_the_loop_with_the_round_that_reached_it() -> None:
+    grid = FakeGrid(2)
+    chosen = strategy(clients=2, patience=4, target=0.8)
+    evaluated, metrics, _ = start(chosen, grid, [0.9, 0.5, 0.79, 0.8, 0.9, 0.9], rounds=5)
+    assert evaluated == [0, 1, 2, 3], "the parameters that no round has trained reach nothing"
+    assert metrics is not None
+    assert dict(metrics) == {"accuracy": 0.8, "loss": 1.0, f"{STOPPED_BY}target": 1}
+
+
+def test_a_target_that_the_last_round_reaches_is_told_too() -> None:
+    _, metrics, _ = start(strategy(clients=2, target=0.8), FakeGrid(2), [0.1, 0.5, 0.8], rounds=2)
+    assert metrics is not None
+    assert metrics[f"{STOPPED_BY}target"] == 1
+
+
+def test_a_strategy_that_stopped_once_starts_again() -> None:
+    chosen, grid = strategy(clients=2, target=0.8), FakeGrid(2)
+    for _ in range(2):
+        evaluated, _, _ = start(chosen, grid, [0.1, 0.5, 0.8, 0.9], rounds=3)
+        assert evaluated == [0, 1, 2]
+
+
 def test_without_patience_all_rounds_are_run() -> None:
-    evaluated, _, _ = start(strategy(clients=2), FakeGrid(2), [0.5] * 6, rounds=5)
+    evaluated, metrics, _ = start(strategy(clients=2), FakeGrid(2), [0.5] * 6, rounds=5)
     assert evaluated == [0, 1, 2, 3, 4, 5]
+    assert metrics is not None
+    assert dict(metrics) == {"accuracy": 0.5, "loss": 1.0}
 
 
 def test_a_lost_evaluation_leaves_what_the_others_say() -> None:

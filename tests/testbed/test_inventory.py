@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -69,8 +70,33 @@ def refused(old: str, new: str) -> str:
         parsed(old, new)
     said = str(raised.value)
     assert said.startswith("/lab/lab.toml: ")
-    assert "\n" not in said
+    first, *others = said.splitlines()
+    assert not others or first == f"/lab/lab.toml: {len(others)} mistakes:"
+    for sentence in others or [first]:
+        assert sentence[-1] in ".?"
+        assert not re.search(r"[.?][.;]", sentence)
     return said
+
+
+def test_one_default_that_is_missing_is_told_once_with_all_who_need_it() -> None:
+    said = refused('5g = "wwan0"\n', "")
+    assert said.count("has none for 5g") == 1
+    assert "server.interfaces.5g, nodes.pi[08-10].interfaces.5g and nodes.other.interfaces.5g have no device" in said
+
+
+def test_several_mistakes_have_a_line_each_and_one_has_none() -> None:
+    text = LAB.replace('user = "pi"', 'usr = "pi"').replace("port = 2222", "port = 0")
+    with pytest.raises(InventoryError) as raised:
+        parse_inventory(text, Path("/lab/lab.toml"))
+    assert str(raised.value).splitlines() == [
+        "/lab/lab.toml: 2 mistakes:",
+        "  unknown key defaults.usr. Did you mean user?",
+        "  nodes.other.port = 0: must be greater than or equal to 1. Correct the file.",
+    ]
+
+
+def test_a_key_that_is_misspelt_is_not_missing_too() -> None:
+    assert refused("known_hosts = ", "known_host = ").endswith("unknown key known_host. Did you mean known_hosts?")
 
 
 def test_a_laboratory_is_read() -> None:

@@ -10,12 +10,16 @@ same phase in both arms.
 Source: common random numbers, Law, Simulation Modeling and Analysis, 5th edition, section 11.2.
 """
 
-import importlib.abc
 import os
 import random
 import sys
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from post_import import after_import
+
+sys.path.pop(0)
 
 WAIT_S = float(os.environ.get("BENCH_WAIT_S", "0"))
 REPLY_WAIT_S = float(os.environ.get("BENCH_REPLY_WAIT_S", "0"))
@@ -86,28 +90,5 @@ HOOKS = {
 }
 
 
-class Finder(importlib.abc.MetaPathFinder):
-    """Runs a hook after a module's execution, whoever else has wrapped its loader."""
-
-    def __init__(self, hooks):
-        self._hooks = hooks
-
-    def find_spec(self, name, path, target=None):
-        hook = self._hooks.get(name)
-        if hook is None:
-            return None
-        specs = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
-        spec = next((spec for spec in specs if spec is not None), None)
-        if spec is not None:
-            execute = spec.loader.exec_module
-
-            def exec_module(module):
-                execute(module)
-                hook(module)
-
-            spec.loader.exec_module = exec_module
-        return spec
-
-
 if WAIT_S and ROLE in HOOKS:
-    sys.meta_path.insert(0, Finder(HOOKS[ROLE]))
+    after_import(HOOKS[ROLE])

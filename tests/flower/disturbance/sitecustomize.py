@@ -7,11 +7,15 @@ its name in DISTURBANCE_REACHED says that it did.
 """
 
 import importlib
-import importlib.abc
 import json
 import os
 import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from post_import import after_import
+
+sys.path.pop(0)
 
 ROLE = next((Path(word).name for word in sys.orig_argv[:3] if Path(word).name.startswith(("flwr-", "flower-"))), "")
 REACHED = os.environ.get("DISTURBANCE_REACHED")
@@ -43,28 +47,14 @@ def break_inside(name):
     setattr(owner, last, raising(name))
 
 
-class Constants(importlib.abc.MetaPathFinder):
-    """Sets names of a module right after its execution, before anybody imports them from it."""
+def setting(values):
+    """Sets names of a module before anybody imports them from it."""
 
-    def __init__(self, constants):
-        self._constants = constants
+    def in_module(module):
+        assert values.keys() <= vars(module).keys(), f"{module.__name__} has no {values.keys()}"
+        vars(module).update(values)
 
-    def find_spec(self, name, path, target=None):
-        values = self._constants.get(name)
-        if values is None:
-            return None
-        specs = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
-        spec = next((spec for spec in specs if spec is not None), None)
-        if spec is not None:
-            execute = spec.loader.exec_module
-
-            def exec_module(module):
-                execute(module)
-                assert values.keys() <= vars(module).keys(), f"{name} has no {values.keys()}"
-                vars(module).update(values)
-
-            spec.loader.exec_module = exec_module
-        return spec
+    return in_module
 
 
 asked = json.loads(os.environ.get("DISTURBANCE", "{}")) if ROLE else {}
@@ -74,4 +64,4 @@ for changes in (asked.get("*", {}), asked.get(ROLE, {})):
     for name in changes.get("inside", ()):
         break_inside(name)
     if changes.get("constants"):
-        sys.meta_path.insert(0, Constants(changes["constants"]))
+        after_import({module: setting(values) for module, values in changes["constants"].items()})

@@ -7,13 +7,17 @@ is not recorded: it makes the chain's order certain and is charged to whatever i
 """
 
 import functools
-import importlib.abc
 import json
 import os
 import sys
 import threading
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from post_import import after_import
+
+sys.path.pop(0)
 
 SLEEP_S = 0.5
 PATIENCE_S = 60.0
@@ -253,30 +257,7 @@ HOOKS = {
 }
 
 
-class Finder(importlib.abc.MetaPathFinder):
-    """Runs a hook after a module's execution, whoever else has wrapped its loader."""
-
-    def __init__(self, hooks):
-        self._hooks = hooks
-
-    def find_spec(self, name, path, target=None):
-        hook = self._hooks.get(name)
-        if hook is None:
-            return None
-        specs = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not self)
-        spec = next((spec for spec in specs if spec is not None), None)
-        if spec is not None:
-            execute = spec.loader.exec_module
-
-            def exec_module(module):
-                execute(module)
-                hook(module)
-
-            spec.loader.exec_module = exec_module
-        return spec
-
-
 if ROLE in HOOKS and "INJECTION_OUT" in os.environ:
     if ROLE == "flwr-clientapp":
         inject("boot")
-    sys.meta_path.insert(0, Finder(HOOKS[ROLE]))
+    after_import(HOOKS[ROLE])
