@@ -11,6 +11,7 @@ from importlib import resources
 
 from analysis import formats
 from analysis.baseline_rows import baseline_tables
+from analysis.fault_tables import faults_table
 from analysis.figure import INK, Figure
 from analysis.figures import figures
 from analysis.path_tables import paths_table
@@ -36,6 +37,7 @@ def page(summary: Summary, *, title: str = "Where the time of federated learning
         made.append(sweep_table(summary.measured))
     made += waiting_tables(summary)
     made += baseline_tables(summary.baseline, summary.trials) if summary.baseline else []
+    made += [table for table in (faults_table(every_trial(summary)),) if table.rows]
     made += [table for table in (paths_table(every_trial(summary)),) if table.rows]
     parts = {
         "title": escape(title),

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from instrument.clock_error import ClockError
+from instrument.clock_step import NO_STEP
 from instrument.values import value
 
 
@@ -89,8 +90,9 @@ class SystemClock:
 
     def __init__(self, *, kernel_wall: bool = False) -> None:
         self._error = ClockError.of(os.environ)
-        self._wrong = self._error.drift_ppb != 0
+        self._wrong = self._error.monotonic_is_wrong
         self._wall_ns = 0 if kernel_wall else self._error.wall_ns
+        self._step = NO_STEP if kernel_wall else self._error.step
 
     def mono_ns(self) -> int:
         """CLOCK_MONOTONIC, in nanoseconds."""
@@ -98,7 +100,9 @@ class SystemClock:
 
     def wall_ns(self) -> int:
         """CLOCK_REALTIME, in nanoseconds."""
-        return time.time_ns() + self._wall_ns
+        if self._step is NO_STEP:
+            return time.time_ns() + self._wall_ns
+        return time.time_ns() + self._wall_ns + self._step.wall_ns(time.monotonic_ns())
 
     def sleep_until_mono_ns(self, deadline_ns: int) -> None:
         """Sleep until the deadline; returns at once where it has passed."""
@@ -135,6 +139,11 @@ class ManualClock:
             raise ValueError(f"time cannot go backwards: asked to advance by {ns} ns")
         self._mono_ns += ns
         self._wall_ns += ns
+
+
+def kernel_mono_ns() -> int:
+    """CLOCK_MONOTONIC as the kernel has it, whatever FEDPROBE_CLOCK asks for; its steps begin by this."""
+    return time.monotonic_ns()
 
 
 def sleep_s(seconds: float) -> None:

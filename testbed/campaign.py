@@ -6,10 +6,11 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from instrument.polling import Polling
 from testbed.errors import UsageError
+from testbed.faults.tables import NONE, FaultName, FaultStep, Steps, require_known
 from testbed.inventory import NetworkName
 from testbed.validation import explained
 
@@ -31,8 +32,9 @@ class Factors(_Strict):
 
     interface: tuple[NetworkName, ...] = Field(min_length=1)
     polling: tuple[Polling, ...] = Field(default=("stock",), min_length=1)
+    fault: tuple[str, ...] = Field(default=(NONE,), min_length=1)
 
-    @field_validator("interface", "polling")
+    @field_validator("interface", "polling", "fault")
     @classmethod
     def _once_each(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(values)) != len(values):
@@ -117,6 +119,26 @@ class Campaign(_Strict):
     collect: Collect = Collect()
     limits: Limits = Limits()
     priorities: dict[FLOWER_ROLES, Annotated[int, Field(ge=-20, le=19)]] = {}
+    fault: dict[FaultName, Steps] = {}
+
+    @model_validator(mode="after")
+    def _has_its_faults(self) -> Campaign:
+        require_known(self.factors.fault, self.fault)
+        return self
+
+    def under(self, fault: str) -> Campaign:
+        """This campaign with one fault, of those that the factor names."""
+        return self.model_copy(update={"factors": self.factors.model_copy(update={"fault": (fault,)})})
+
+    @property
+    def fault_name(self) -> str:
+        """The fault of a planned trial's campaign, which has one level of it."""
+        return self.factors.fault[0]
+
+    @property
+    def fault_steps(self) -> tuple[FaultStep, ...]:
+        """The steps of that fault; none where its level is "none"."""
+        return self.fault.get(self.fault_name, ())
 
     def run_config(self) -> dict[str, RunConfigValue]:
         """What `flwr run` is given: the workload's settings, with the campaign's rounds and clients."""

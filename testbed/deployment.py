@@ -54,6 +54,20 @@ class Started:
         return f"{self.kind} on {self.host.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """How a process of a trial is started on a host."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    log: str
+
+
+def trial_folder(host: Host, trial: str, *parts: str) -> str:
+    """A path below a trial's folder on a host. Pure."""
+    return posixpath.join(host.work_folder, "trials", trial, *parts)
+
+
 @dataclass(slots=True)
 class Deployment:
     """The processes of one trial. `nodes` are the SuperNodes' hosts in partition order."""
@@ -91,7 +105,7 @@ class Deployment:
 
     def folder(self, host: Host, *parts: str) -> str:
         """A path below this trial's folder on a host."""
-        return posixpath.join(host.work_folder, "trials", self.trial, *parts)
+        return trial_folder(host, self.trial, *parts)
 
     def prepare(self) -> None:
         """Make the trial's folders on every host; what an earlier run left under the trial's name is moved aside."""
@@ -122,7 +136,8 @@ class Deployment:
         command = ["flower-superlink", *self.credentials.superlink_options()]
         command += ["--disable-runtime-dependency-installation"]
         server = self.inventory.server
-        self._instrumented("superlink", server, [*command, "--host", "0.0.0.0", "--port", str(SUPERLINK_PORT)])  # noqa: S104
+        command += ["--host", "0.0.0.0", "--port", str(SUPERLINK_PORT)]  # noqa: S104
+        self._started("superlink", server, self._instrumented("superlink", server, command))
         self._wait_port(server, SUPERLINK_PORT, self._find("superlink", server))
 
     def register_supernodes(self) -> None:
@@ -139,11 +154,15 @@ class Deployment:
 
     def start_supernodes(self) -> None:
         """Start a SuperNode on every node."""
-        for partition, node in enumerate(self.nodes):
-            config = f"partition-id={partition} num-partitions={len(self.nodes)}"
-            command = ["flower-supernode", *self.credentials.supernode_options(node)]
-            command += ["--superlink", self.address(node), "--port", str(RUNTIME_PORT)]
-            self._instrumented("supernode", node, [*command, "--node-config", config])
+        for node in self.nodes:
+            self._started("supernode", node, self.supernode(node))
+
+    def supernode(self, node: Host) -> Program:
+        """How the SuperNode of a node is started: at first, and when a node joins again."""
+        config = f"partition-id={self.nodes.index(node)} num-partitions={len(self.nodes)}"
+        command = ["flower-supernode", *self.credentials.supernode_options(node)]
+        command += ["--superlink", self.address(node), "--port", str(RUNTIME_PORT)]
+        return self._instrumented("supernode", node, [*command, "--node-config", config])
 
     def submit(self, app: Path) -> str:
         """Copy the app to the server host and run it there. Returns Flower's run id."""
@@ -164,10 +183,10 @@ class Deployment:
         runs = _json_of(answer).get("runs") or [{}]
         return str(runs[0].get("status", "unknown"))
 
-    def check_alive(self) -> None:
+    def check_alive(self, may_end: Callable[[Started], bool] = lambda _: False) -> None:
         """Raises TrialError where a process has ended that must not have."""
         for process in self.started:
-            if not process.shell.alive(process.pid):
+            if not process.shell.alive(process.pid) and not may_end(process):
                 raise TrialError(f"{process.name} ended by itself. {self._last_words(process)}")
 
     def stop(self) -> None:
@@ -204,7 +223,7 @@ class Deployment:
         except FedprobeError as error:
             self.not_ended.append(f"keys of the trial are left on {host.name}: {error}")
 
-    def _instrumented(self, kind: str, host: Host, command: Sequence[str]) -> None:
+    def _instrumented(self, kind: str, host: Host, command: Sequence[str]) -> Program:
         out = self.folder(host, "spool")
         bin_folder = posixpath.dirname(host.python)
         full = [posixpath.join(bin_folder, "fedprobe"), "instrument", "--out", out, "--", *command]
@@ -217,8 +236,9 @@ class Deployment:
             "FEDPROBE_TRIAL": self.trial,
             "FEDPROBE_HOST": host.name,
             "FEDPROBE_NICE": ",".join(f"{role}={value}" for role, value in self.campaign.priorities.items()),
+            **host.environment,
         }
-        self._start(kind, host, full, environment)
+        return Program(full, environment, self.folder(host, "logs", f"{kind}.log"))
 
     def _collector(self, host: Host, clock: list[str], *, wait: bool = True) -> None:
         collect = self.campaign.collect
@@ -229,7 +249,8 @@ class Deployment:
             captured = [f"{device}:{SUPERLINK_PORT}" for device in self._devices(host)]
             command += ["--capture", *captured, "--capture-dir", self.folder(host, "pcap")]
             self._checked(host, ["mkdir", "-p", self.folder(host, "pcap")])
-        self._start("collectors", host, command, {"FEDPROBE_HOST": host.name})
+        environment = {"FEDPROBE_HOST": host.name, **host.environment}
+        self._started("collectors", host, Program(command, environment, self.folder(host, "logs", "collectors.log")))
         if wait:
             self._wait_ready(host)
 
@@ -238,10 +259,9 @@ class Deployment:
         users = self.nodes if host == self.inventory.server else [host]
         return sorted({host.interfaces[self.network(node)].device for node in users})
 
-    def _start(self, kind: str, host: Host, command: Sequence[str], environment: Mapping[str, str]) -> None:
-        log = self.folder(host, "logs", f"{kind}.log")
-        shell = self.sessions[host.name]
-        pid = shell.start(command, stdout=log, stderr=log, env={**environment, **host.environment})
+    def _started(self, kind: str, host: Host, program: Program) -> None:
+        shell, log = self.sessions[host.name], program.log
+        pid = shell.start(program.command, stdout=log, stderr=log, env=program.environment)
         self.started.append(Started(kind=kind, host=host, shell=shell, pid=pid, log=log))
 
     def _find(self, kind: str, host: Host) -> Started:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from instrument.clock import SystemClock, sleep_s
-from instrument.records import End, Record, Reply, Score, Serve, Span
+from instrument.records import Dispatch, End, Record, Reply, Score, Serve, Span
 from testbed.deployment import Deployment, TrialError
+from testbed.faults.conduct import Faults
 from testbed.spool_tail import SpoolTail
 
 POLL_S = 0.5
@@ -22,23 +23,28 @@ class RunState:
     """What the ServerApp's records have told so far."""
 
     round: int = 0
+    begun: int = 0
     accuracy: float | None = None
     strategy_ended: bool = False
     strategy_error: str | None = None
     process_ended: bool = False
     errors: list[Reply] = field(default_factory=list)
+    errors_of_round: list[Reply] = field(default_factory=list)
 
     def take(self, record: Record) -> None:
         """Learn from one record."""
         match record:
             case Span(name="aggregate", message_type="train", round=number) if number:
                 self.round = number
+            case Dispatch(round=number) if number > self.begun:
+                self.begun, self.errors_of_round = number, []
             case Span(name="strategy", error=error):
                 self.strategy_ended, self.strategy_error = True, error
             case Score(source="server", metrics=metrics):
                 self.accuracy = metrics.get("accuracy", self.accuracy)
             case Reply(error_code=code) if code is not None:
                 self.errors.append(record)
+                self.errors_of_round.append(record)
             case End():
                 self.process_ended = True
 
@@ -46,8 +52,11 @@ class RunState:
 class Follower:
     """Waits for the events of one trial. Raises TrialError where they do not come."""
 
-    def __init__(self, deployment: Deployment, on_round: Callable[[RunState], None]) -> None:
+    def __init__(
+        self, deployment: Deployment, on_round: Callable[[RunState], None], faults: Faults | None = None
+    ) -> None:
         self._deployment = deployment
+        self._faults = faults or Faults(deployment)
         self._on_round = on_round
         self._clock = SystemClock()
         self._checked_ns = self._exchanged_ns = self._clock.mono_ns()
@@ -83,7 +92,8 @@ class Follower:
             def moved_on(before: int = before) -> bool:
                 for record in self._server_app.new_records():
                     state.take(record)
-                _refuse_errors(state, self._deployment)
+                self._faults.round_began(state.begun)
+                _refuse_errors(state, self._deployment, self._faults)
                 return state.round != before or state.process_ended
 
             if not self._until(moved_on, limit_s):
@@ -110,18 +120,19 @@ class Follower:
             if now_ns > deadline_ns:
                 return False
             if now_ns - self._checked_ns > LIVENESS_NS:
-                self._deployment.check_alive()
+                self._deployment.check_alive(self._faults.may_end)
                 self._checked_ns = now_ns
             sleep_s(POLL_S)
         return True
 
 
-def _refuse_errors(state: RunState, deployment: Deployment) -> None:
-    """A reply that is an error spoils the round for every client: the trial ends here."""
-    if not state.errors:
+def _refuse_errors(state: RunState, deployment: Deployment, faults: Faults) -> None:
+    """A reply that is an error spoils the round for every client: the trial ends here, unless a fault excuses it."""
+    errors = faults.unexcused(state.errors, state.errors_of_round)
+    if not errors:
         return
-    reasons = sorted({reply.error_reason or f"code {reply.error_code}" for reply in state.errors})
+    reasons = sorted({reply.error_reason or f"code {reply.error_code}" for reply in errors})
     raise TrialError(
-        f"{len(state.errors)} of {len(deployment.nodes)} clients answered round {state.round + 1} with an error: "
+        f"{len(errors)} of {len(deployment.nodes)} clients answered round {state.round + 1} with an error: "
         f"{'; '.join(reasons)[:300]}. The ClientApps' logs are in the trial's folder, logs/*/supernode.log."
     )

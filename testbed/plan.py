@@ -10,6 +10,7 @@ from typing import Any
 
 from instrument.polling import Polling
 from testbed.campaign import Campaign
+from testbed.faults.tables import NONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,16 +34,17 @@ def plan_of(campaign: Campaign) -> list[PlannedTrial]:
     shuffled = random.Random(campaign.seed)  # noqa: S311 a design's order, not a secret
     planned: list[PlannedTrial] = []
     for repetition in range(1, campaign.repetitions + 1):
-        block = list(product(campaign.factors.interface, campaign.factors.polling))
+        block = list(product(campaign.factors.interface, campaign.factors.polling, campaign.factors.fault))
         shuffled.shuffle(block)
-        for interface, polling in block:
+        for interface, polling, fault in block:
             index = len(planned)
             cell = interface if polling == "stock" else f"{interface}-{polling}"
+            cell = cell if fault == NONE else f"{cell}-{fault}"
             planned.append(
                 PlannedTrial(
                     index=index,
                     name=f"{index:03d}-{cell}-r{repetition}",
-                    campaign=campaign,
+                    campaign=campaign.under(fault),
                     interface=interface,
                     repetition=repetition,
                     polling=polling,
@@ -54,4 +56,7 @@ def plan_of(campaign: Campaign) -> list[PlannedTrial]:
 def plan_document(campaign: Campaign, planned: list[PlannedTrial]) -> dict[str, Any]:
     """What is written to plan.json."""
     trials = [{key: value for key, value in asdict(trial).items() if key != "campaign"} for trial in planned]
+    for document, trial in zip(trials, planned, strict=True):
+        if trial.campaign.fault_name != NONE:
+            document["fault"] = trial.campaign.fault_name
     return {"campaign": campaign.name, "seed": campaign.seed, "trials": trials}

@@ -22,6 +22,7 @@ from testbed.emulation.conditions import NONE, Conditions
 from testbed.emulation.profiles import Profiles
 from testbed.errors import FedprobeError
 from testbed.every_host import on_every_host
+from testbed.faults.refusals import ready, require_hosts, require_machine
 from testbed.interrupts import Interrupts
 from testbed.inventory import Host, Inventory
 from testbed.login import login_to
@@ -63,6 +64,7 @@ def prepare(campaign_file: Path) -> Prepared:
     """Read and check everything a campaign names. Raises FedprobeError."""
     campaign = read_campaign(campaign_file)
     inventory = inventory_of(campaign, campaign_file)
+    campaign = ready(campaign, campaign_file, inventory)
     return Prepared(
         campaign=campaign,
         file=campaign_file,
@@ -84,6 +86,7 @@ def check_machine(prepared: Prepared) -> None:
             campaign.clients, campaign.factors.interface, prepared.profiles, prepared.conditions
         )
     if prepared.inventory is None or prepared.inventory.emulator:
+        require_machine(campaign)
         if campaign.collect.capture:
             require_programs(["tcpdump"], "capturing packets (collect.capture)")
         if campaign.collect.baseline:
@@ -104,6 +107,7 @@ def run(prepared: Prepared, folder: RunFolder) -> int:
         inventory = stack.enter_context(_testbed(prepared, interrupts))
         folder.write("manifest.json", manifest(inventory, prepared.profiles))
         sessions = stack.enter_context(sessions_to(inventory, prepared.campaign.clients))
+        require_hosts(prepared.campaign, inventory, sessions)
         setting = Setting(
             app=prepared.app,
             inventory=inventory,

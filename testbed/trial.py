@@ -18,6 +18,7 @@ from testbed.deployment import Deployment, TrialError
 from testbed.emulation import trial_facts
 from testbed.emulation.profiles import LinkProfile, Profiles
 from testbed.errors import FedprobeError
+from testbed.faults.conduct import Faults, with_stepped_clocks
 from testbed.fetch import fetch
 from testbed.follow import Follower
 from testbed.interrupts import Interrupted, Interrupts
@@ -51,12 +52,14 @@ class _Around:
 
     watch: PathWatch
     pins: Pins
+    faults: Faults
     begun: trial_facts.Before | None = None
 
     def begin(self, inventory: Inventory) -> None:
         self.begun = trial_facts.before(inventory)
         self.pins.apply()
         self.watch.look_before()
+        self.faults.prepare()
 
 
 def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rounds_before: int) -> None:
@@ -66,7 +69,8 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
 
     Raises Interrupted, after the same taking down and keeping, where the user ended it.
     """
-    campaign, inventory = planned.campaign, setting.inventory
+    campaign = planned.campaign
+    inventory = with_stepped_clocks(setting.inventory, campaign, planned.name)
     nodes = inventory.nodes[: campaign.clients]
     deployment = Deployment(
         inventory=inventory,
@@ -82,11 +86,11 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
     reason, interrupted = "", False
     to_pin = pins_of(inventory, [(node, deployment.network(node)) for node in nodes])
     with Pins(setting.sessions, to_pin, setting.interrupts) as pins:
-        around = _Around(watch=PathWatch(deployment), pins=pins)
+        around = _Around(watch=PathWatch(deployment), pins=pins, faults=Faults(deployment))
         try:
             deployment.prepare()  # first of all: what is fetched in the end must be of this trial
             around.begin(inventory)
-            _measure(setting, deployment, folder, rounds_before)
+            _measure(setting, deployment, folder, around.faults, rounds_before)
         except Interrupted:
             reason, interrupted = INTERRUPTED, True
         except FedprobeError as error:
@@ -123,6 +127,7 @@ def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
             "clock": setting.inventory.clock,
             "management_on": _management_on(setting.inventory, campaign.clients),
             "fast_waits_s": FAST_WAIT_S if planned.polling == "fast" else None,
+            **({"fault": campaign.fault_name} if campaign.fault_steps else {}),
             **trial_facts.declared(setting.inventory, planned.interface),
         },
     }
@@ -151,8 +156,8 @@ def link_rates(profile: LinkProfile) -> dict[str, Any]:
     }
 
 
-def _measure(setting: Setting, deployment: Deployment, folder: TrialFolder, done_before: int) -> None:
-    follower = Follower(deployment, lambda state: setting.progress.rounds_done(done_before + state.round))
+def _measure(setting: Setting, deployment: Deployment, folder: TrialFolder, faults: Faults, done_before: int) -> None:
+    follower = Follower(deployment, lambda state: setting.progress.rounds_done(done_before + state.round), faults)
     setting.progress.doing(f"{deployment.trial}: starting Flower on {len(deployment.nodes)} nodes, collectors")
     deployment.start_superlink()
     deployment.register_supernodes()
@@ -167,6 +172,7 @@ def _measure(setting: Setting, deployment: Deployment, folder: TrialFolder, done
     folder.enter("running")
     run_id = deployment.submit(setting.app)
     folder.add(run_id=run_id)
+    faults.begin()
     follower.wait_finished()
     status = deployment.run_status(run_id)
     folder.add(flower_status=status)
@@ -186,10 +192,13 @@ def _take_down(
     try:
         folder.enter("stopping")
     finally:  # a full disk must not leave processes on the hosts
+        not_undone = around.faults.end()
         deployment.stop()
-    problems = [*deployment.not_ended, *around.watch.look_after()]
+    problems = [*not_undone, *around.faults.end_disks(), *deployment.not_ended, *around.watch.look_after()]
+    reason = around.faults.explained(reason)
     left_behind = around.pins.undo()
     try:
+        folder.add(**around.faults.facts())
         folder.add(emulator=trial_facts.during(setting.inventory, deployment.interface, around.begun))
         _keep_rates(setting, deployment, folder)
     except (FedprobeError, ValueError, OSError) as error:

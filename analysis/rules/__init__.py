@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from analysis.measured import Measured
 from analysis.model import TrialTimes
-from analysis.rules import declared, design, files, records, starvation, transfers
+from analysis.rules import declared, design, faults, files, records, starvation, transfers
 from analysis.verdicts import SEVERITIES, Verdict
 
 Rule = Callable[[Sequence[TrialTimes], Measured], Iterator[Verdict]]
@@ -16,6 +16,7 @@ RULES: Sequence[Rule] = (
     *transfers.RULES,
     *starvation.RULES,
     *declared.RULES,
+    *faults.RULES,
     *design.RULES,
 )
 
