@@ -280,7 +280,7 @@ class Applied:
     """One step of a fault that the campaign asked for: applied, undone, or missed, and on which target.
 
     What was done lies between the two moments. `since_s` counts from `since`: "run" (its submission) or "round N"
-    (when the controller saw its first message). Not to be confused with `Fault`: nothing of the instrument has failed.
+    (when the controller saw its first message). Not to be confused with `Fault`, a failure of the instrument.
     """
 
     kind: ClassVar[str] = "applied"

@@ -97,7 +97,7 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
             reason = str(error)
         with setting.interrupts.shield():
             reason = _take_down(setting, deployment, folder, around, reason)
-            _keep(setting, deployment, folder, around.watch, reason)
+            _keep(setting, deployment, folder, around, reason)
     if interrupted:
         raise Interrupted
 
@@ -212,11 +212,12 @@ def _keep_rates(setting: Setting, deployment: Deployment, folder: TrialFolder) -
         (folder.path / RATES_FILE).write_text(applied, encoding="ascii")
 
 
-def _keep(setting: Setting, deployment: Deployment, folder: TrialFolder, watch: PathWatch, reason: str) -> None:
+def _keep(setting: Setting, deployment: Deployment, folder: TrialFolder, around: _Around, reason: str) -> None:
     """Fetch, verify, store and check; a trial without a reason against it is ok.
 
     `ran_whole` tells a trial that is invalid by the way its bytes went from one that failed.
     """
+    watch = around.watch
     setting.progress.doing(f"{deployment.trial}: fetching and checking records")
     folder.enter("fetching", reason=reason)
     problems = fetch(deployment, folder)
@@ -239,7 +240,7 @@ def _keep(setting: Setting, deployment: Deployment, folder: TrialFolder, watch: 
         }
     except (SpoolError, store.StoreError, OSError) as error:
         problems.append(str(error))
-    reason = reason or "; ".join(problems)
+    reason = reason or around.faults.explained("; ".join(problems))
     folder.enter(
         "done",
         outcome="invalid" if reason or wrong_way else "ok",

@@ -33,7 +33,8 @@ def declared_faults(trials: Sequence[TrialTimes], measured: Measured) -> Iterato
 
 
 def _words(effect: FaultEffect) -> str:
-    when = f"{effect.does} on {effect.host} at {effect.since_s:.1f} s of the {effect.since}"
+    begun = "the run" if effect.since == "run" else effect.since
+    when = f"{effect.does} on {effect.host} {effect.since_s:.1f} s after {begun} began"
     costs = []
     if effect.noticed_s is not None:
         codes = formats.listed([str(code) for code in effect.error_codes])

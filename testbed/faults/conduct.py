@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from instrument.clock import kernel_mono_ns
+from instrument.clock import kernel_mono_ns, sleep_s
 from instrument.clock_error import VARIABLE
 from instrument.clock_step import FILE_BYTES
 from instrument.records import Reply
@@ -22,6 +22,7 @@ from testbed.faults.tables import FaultStep
 from testbed.inventory import Host, Inventory
 from testbed.validity import Invalid
 
+_SAID_S = 1.0  # until what ended a process has said so
 _SLACK_S = 120.0  # for the start and the end of a trial, beyond what its rounds may take
 
 
@@ -38,6 +39,7 @@ class Faults:
         self._disks: list[placing.Running] = []
         self._begun_ns = 0
         self._count = 0
+        self._judged = 0  # error replies that were looked at
         self._scene: Scene | None = None
         rounds_s = campaign.limits.round_s * campaign.rounds
         self._limit_s = campaign.limits.start_s + rounds_s + _SLACK_S
@@ -79,11 +81,20 @@ class Faults:
 
     def unexcused(self, errors: Sequence[Reply], in_round: Sequence[Reply]) -> list[Reply]:
         """The error replies that end this trial."""
-        return unexcused(errors, in_round, self.happened()) if errors else []
+        if len(errors) == self._judged:
+            return []
+        found = unexcused(errors, in_round, self.happened())
+        self._judged = len(errors)
+        return found
 
     def may_end(self, process: Started) -> bool:
         """Whether a process that has ended may have."""
-        return bool(self._steps) and may_end(process.kind, process.host.name, self.happened())
+        if not self._steps:
+            return False
+        if may_end(process.kind, process.host.name, self.happened()):
+            return True
+        sleep_s(_SAID_S)
+        return may_end(process.kind, process.host.name, self.happened())
 
     def happened(self) -> list[Happened]:
         """The steps that were applied so far, one for each host and order, in the order of their starts."""

@@ -69,7 +69,7 @@ def consequence(step: FaultStep) -> Reason:
 def told(happened: Sequence[Happened], fault: str) -> str:
     """What was applied, in one clause for each step and host: for the reason of a trial."""
     return "; ".join(
-        f"{words(one.step)} on {one.host} (fault {fault} at {one.since_s:.1f} s of the {one.since})"
+        f"{words(one.step)} on {one.host} (fault {fault}, {one.since_s:.1f} s after {_begin(one.since)})"
         for one in happened
     )
 
@@ -93,3 +93,7 @@ def words(step: FaultStep) -> str:
         "background": "other traffic was sent",
         "churn": "the node left",
     }[step.kind]
+
+
+def _begin(since: str) -> str:
+    return "the run began" if since == "run" else f"{since} began"

@@ -13,7 +13,7 @@ import os
 import posixpath
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -180,12 +180,12 @@ def end(running: Running) -> str:
     return f"{where} may not be undone: {said[-300:]}. Look at that host, or take the emulated testbed down."
 
 
-def _until(reached: Any, running: Running | None) -> bool:
+def _until(reached: Callable[[], bool], running: Running | None) -> bool:
     clock = SystemClock()
     deadline_ns = clock.mono_ns() + int(_END_S * 1e9)
     while not reached():
         if clock.mono_ns() > deadline_ns or (running is not None and not running.alive()):
-            return bool(reached())
+            return reached()
         sleep_s(_POLL_S)
     return True
 
