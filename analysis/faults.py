@@ -13,6 +13,7 @@ from analysis.timeline import Axis
 from instrument.records import Applied
 
 CLIENT_APP = "flwr-clientapp"
+KILLING = ("kill", "churn")  # how what such a fault does begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,7 @@ def _round_at(moment_ns: int | None, rounds: Sequence[RoundTimes]) -> int | None
 def _with_costs(effect: FaultEffect, every: Sequence[FaultEffect], trial: _Trial) -> FaultEffect:
     if effect.phase != "applied" or effect.start_s is None or not trial.rounds:
         return effect
-    rounds, zero_ns = trial.rounds, trial.zero_ns
+    rounds = trial.rounds
     errors = [
         (reply_s, code)
         for reply_s, code in _errors(effect.host, trial)
@@ -112,11 +113,9 @@ def _with_costs(effect: FaultEffect, every: Sequence[FaultEffect], trial: _Trial
         effect,
         noticed_s=errors[0][0] - effect.start_s if errors else None,
         error_codes=sorted({code for _, code in errors}),
-        lost=[made.round for made in rounds if not made.complete and _end_s(made, zero_ns) > effect.start_s],
-        delay_s=_delay_s(effect, every, rounds, zero_ns),
-        wasted_s=sum(
-            lived_s for end_s, lived_s in _wasted(effect, trial) if _latest(effect.host, end_s, every) is effect
-        ),
+        lost=[made.round for made in rounds if not made.complete and made.round >= (effect.round or 0)],
+        delay_s=_delay_s(effect, every, trial),
+        wasted_s=sum(_wasted(effect, every, trial)),
     )
 
 
@@ -136,13 +135,14 @@ def _errors(host: str, trial: _Trial) -> list[tuple[float, int]]:
     return sorted((moment_s, code) for moment_s, code in found if code is not None)
 
 
-def _delay_s(
-    effect: FaultEffect, every: Sequence[FaultEffect], rounds: Sequence[RoundTimes], zero_ns: int
-) -> float | None:
+def _delay_s(effect: FaultEffect, every: Sequence[FaultEffect], trial: _Trial) -> float | None:
+    rounds, zero_ns = trial.rounds, trial.zero_ns
+    begun = {pair.dispatch.round for pair in trial.pairs if pair.reply is None}
+    ended = {made.round for made in rounds} - begun  # in the others the run broke off
     free = [
         made.wall_s for made in rounds if made.complete and not any(_touches(one, made, zero_ns) for one in every)
     ]
-    hit = [made.wall_s for made in rounds if _touches(effect, made, zero_ns)]
+    hit = [made.wall_s for made in rounds if made.round in ended and _touches(effect, made, zero_ns)]
     return max(hit) - statistics.median(free) if free and hit else None
 
 
@@ -159,26 +159,48 @@ def _end_s(made: RoundTimes, zero_ns: int) -> float:
     return (made.interval.end_ns - zero_ns) / 1e9
 
 
-def _wasted(effect: FaultEffect, trial: _Trial) -> Iterator[tuple[float, float]]:
-    """End and length of each ClientApp's life on the host whose reply never counted, as far as the fault reaches.
+def _wasted(effect: FaultEffect, every: Sequence[FaultEffect], trial: _Trial) -> Iterator[float]:
+    """The length of each ClientApp's life on the host whose reply never counted, as far as this fault is to blame.
 
-    One that was killed left no trailer: it lived until the fault.
+    One that ended in order is charged to the last fault before its end. One that was cut off lived until the first
+    fault that kills, unless Flower had answered for it before.
     """
-    counted = _counted(trial.pairs)
+    replies = _replies(trial)
     for segment in trial.records.role(CLIENT_APP):
-        if segment.header.host != effect.host or counted.get(segment.name) or not trial.axis.known(segment):
+        if segment.header.host != effect.host or not trial.axis.known(segment):
             continue
+        counted, reply_s = replies.get(segment.name, (False, None))
         begun_s = trial.second(segment, segment.header.exec_mono_ns)
-        end_s = effect.start_s if segment.end is None else trial.second(segment, segment.end.mono_ns)
-        if end_s is not None and effect.start_s is not None and begun_s < end_s and end_s >= effect.start_s:
-            yield end_s, end_s - begun_s
+        if counted:
+            continue
+        if segment.end is not None:
+            end_s = trial.second(segment, segment.end.mono_ns)
+            blamed = _latest(effect.host, end_s, every)
+        else:
+            blamed = _killer(effect.host, begun_s, every)
+            end_s = blamed.start_s if blamed and blamed.start_s is not None else begun_s
+            blamed = None if reply_s is not None and reply_s < end_s else blamed
+        if blamed is effect:
+            yield end_s - begun_s
 
 
-def _counted(pairs: Sequence[JoinedMessage]) -> Mapping[str, bool]:
-    """Whether the reply of a ClientApp's message came well, by the name of its segment."""
-    apps: dict[str, bool] = {}
-    for pair in pairs:
-        app: SegmentRecords | None = pair.node_side.client_app if pair.node_side else None
-        if app is not None:
-            apps[app.name] = pair.reply is not None and pair.reply.error_code is None
-    return apps
+def _killer(host: str, begun_s: float, every: Sequence[FaultEffect]) -> FaultEffect | None:
+    """The first fault that killed on a host after a moment."""
+    killing = [one for one in every if one.host == host and one.does.startswith(KILLING)]
+    after = [one for one in killing if one.start_s is not None and one.start_s >= begun_s]
+    return min(after, key=lambda one: one.start_s or 0.0, default=None)
+
+
+def _replies(trial: _Trial) -> Mapping[str, tuple[bool, float | None]]:
+    """Of each ClientApp's message, by the name of its segment: whether its reply was good, and when it came."""
+    found: dict[str, tuple[bool, float | None]] = {}
+    for pair in trial.pairs:
+        app = pair.node_side.client_app if pair.node_side else None
+        if app is None:
+            continue
+        if pair.reply is None:
+            found[app.name] = (False, None)
+        else:
+            reply_s = trial.second(pair.server_side.server_app, pair.reply.mono_ns)
+            found[app.name] = (pair.reply.error_code is None, reply_s)
+    return found

@@ -10,7 +10,7 @@ from itertools import count, takewhile
 from typing import Any, Literal
 
 from testbed.emulation.shaping import ShapedClass
-from testbed.faults.arrivals import TraceError
+from testbed.faults.arrivals import TraceError, arrivals
 from testbed.faults.churn import Move
 from testbed.faults.link_commands import LinkCommands, in_router, on_host, slower_classes, slower_device
 from testbed.faults.tables import LINK_KINDS, FaultStep
@@ -34,6 +34,7 @@ ROLES_OF: Mapping[str, tuple[str, ...]] = {
     "collector": COLLECTOR,
     "node": (*SUPERNODE, *COLLECTOR),
 }
+_LAST_SENT_S = 0.5  # for the last arrival of a trace to be sent
 _CLIENT_APP_WAIT_S = 60.0  # a ClientApp runs only while it handles a message
 _OTHERS_WAIT_S = 2.0
 _LEAST_QUOTA_US = 1000  # of the kernel's CPU controller
@@ -247,11 +248,13 @@ def _background(host: Host, step: FaultStep, scene: Scene) -> dict[str, Any]:
     ends = (str(node.interfaces[network].address), scene.inventory.server_addresses[network])
     source, address = ends if step.direction == "up" else ends[::-1]
     sender = node if step.direction == "up" else server
+    text = scene.text_of(step.trace)
     name = f"arrivals-{hashlib.sha256(step.trace.encode()).hexdigest()[:8]}.csv"
     return {
         "action": "traffic",
         "asked": {"address": address, "source": source, "trace": scene.folder(sender, "faults", name)},
-        "files": {name: scene.text_of(step.trace)},
+        "files": {name: text},
+        "windows": [(0.0, step.duration_s or arrivals(text.splitlines(), step.trace)[-1].after_s + _LAST_SENT_S)],
         "does": f"background {step.direction}",
         "host": sender,
     }
