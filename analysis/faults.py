@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,8 @@ from instrument.records import Applied
 
 CLIENT_APP = "flwr-clientapp"
 KILLING = ("kill", "churn")  # how what such a fault does begins
+_DISTURBING = (*KILLING, "stop", "cut", "flap", "loss", "degrade", "background", "fill disk", "step")
+_PID = re.compile(r"[a-z-]+ (\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,3 +207,23 @@ def _replies(trial: _Trial) -> Mapping[str, tuple[bool, float | None]]:
             reply_s = trial.second(pair.server_side.server_app, pair.reply.mono_ns)
             found[app.name] = (pair.reply.error_code is None, reply_s)
     return found
+
+
+def killed_by_faults(records: Records) -> set[tuple[str, int]]:
+    """Host and pid of the processes that faults killed: their spool files end without a trailer."""
+    return {
+        (segment.header.host, int(pid))
+        for segment, record in records.of(Applied)
+        if record.phase == "applied" and record.does.startswith(KILLING)
+        for pid in _PID.findall(record.detail)
+    }
+
+
+def disturbed_hosts(records: Records) -> set[str]:
+    """The hosts on which a fault sent bytes that are no payload, or had bytes sent again, or left them uncounted."""
+    return {
+        host
+        for _, record in records.of(Applied)
+        if record.phase == "applied" and record.does.startswith(_DISTURBING)
+        for host in record.target.split(", ")
+    }

@@ -133,7 +133,7 @@ class Faults:
             }
             for running in self._running
         ]
-        return {"fault": {"name": self.name, "steps": applied}}
+        return {"faults_applied": applied}
 
     def end(self) -> list[str]:
         """Undo what is not undone, before the trial's processes end. Returns what went wrong."""

@@ -256,6 +256,7 @@ def _background(host: Host, step: FaultStep, scene: Scene) -> dict[str, Any]:
         "files": {name: text},
         "windows": [(0.0, step.duration_s or arrivals(text.splitlines(), step.trace)[-1].after_s + _LAST_SENT_S)],
         "does": f"background {step.direction}",
+        "touches": [node.name],
         "host": sender,
     }
 
