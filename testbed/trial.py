@@ -195,7 +195,7 @@ def _take_down(
         not_undone = around.faults.end()
         deployment.stop()
     problems = [*not_undone, *around.faults.end_disks(), *deployment.not_ended, *around.watch.look_after()]
-    reason = around.faults.explained(reason)
+    reason = reason if reason == INTERRUPTED else around.faults.explained(reason)
     left_behind = around.pins.undo()
     try:
         folder.add(**around.faults.facts())
@@ -247,6 +247,7 @@ def _keep(setting: Setting, deployment: Deployment, folder: TrialFolder, around:
         reason="; ".join(filter(None, (reason, wrong_way))),
         ran_whole=not reason,
         astray=bool(wrong_way),
+        ended_by_fault=bool(reason) and reason != INTERRUPTED and bool(around.faults.happened()),
         **facts,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -12,6 +13,7 @@ from instrument.clock_step import FILE_BYTES
 from instrument.records import Reply
 from testbed.campaign import Campaign
 from testbed.deployment import Deployment, Started, trial_folder
+from testbed.errors import FedprobeError
 from testbed.every_host import on_every_host
 from testbed.faults import placing
 from testbed.faults.excuses import Happened, consequence, may_end, told, unexcused
@@ -101,7 +103,7 @@ class Faults:
         found = []
         for running in self._running:
             ordered = running.ordered
-            for line in running.lines():
+            for line in _lines(running):
                 phase, _, rest = line.partition(" ")
                 if phase == "applied":
                     since_s, _, detail = rest.partition(" ")
@@ -129,7 +131,7 @@ class Faults:
                 "kind": running.ordered.step.kind,
                 "does": running.ordered.does,
                 "host": running.ordered.host.name,
-                "said": [line for line in running.lines() if line != DONE],
+                "said": [line for line in _lines(running) if line != DONE],
             }
             for running in self._running
         ]
@@ -187,6 +189,13 @@ class Faults:
 
     def _end(self, orders: list[placing.Running]) -> list[str]:
         return [problem for running in reversed(orders) if (problem := placing.end(running))]
+
+
+def _lines(running: placing.Running) -> list[str]:
+    """What an order has said, as far as its host answers: what is judged by it is judged again later."""
+    with suppress(FedprobeError):
+        return running.lines()
+    return []
 
 
 def with_stepped_clocks(inventory: Inventory, campaign: Campaign, trial: str) -> Inventory:

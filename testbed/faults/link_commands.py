@@ -1,9 +1,9 @@
 """The commands that cut a link, make it lose packets or slow it down, and those that take this back. Pure.
 
 On the emulated testbed they run in the router of a network: netfilter drops what it forwards from and to a node, and
-the node's HTB classes get other rates. On a real host they run there, as root: netfilter drops what the host and the
-server send each other on one device, and a token bucket (tc-tbf(8)) slows down what leaves it. Source of the match
-that drops at random: iptables-extensions(8), `statistic`.
+the node's HTB classes get other rates. On real hosts they run there, as root: netfilter drops what node and server
+receive of each other, each on its own device, and a token bucket (tc-tbf(8)) slows down what leaves the node. Source
+of the match that drops at random: iptables-extensions(8), `statistic`.
 """
 
 from __future__ import annotations
@@ -40,9 +40,12 @@ def in_router(addresses: Sequence[str], loss_ratio: float | None) -> LinkCommand
     return _dropping([["FORWARD", *match] for match in matches], loss_ratio)
 
 
-def on_host(server: str, device: str, loss_ratio: float | None) -> LinkCommands:
-    """Drops what this host and the server send each other on one device, all of it or at random."""
-    return _dropping([["OUTPUT", "-d", server, "-o", device], ["INPUT", "-s", server, "-i", device]], loss_ratio)
+def at_receiver(sender: str, device: str, loss_ratio: float | None) -> LinkCommands:
+    """Drops what a host receives from an address by one device, all of it or at random.
+
+    Dropped where it is sent it would be no loss: the kernel tells the sender, and TCP keeps it and tries again.
+    """
+    return _dropping([["INPUT", "-s", sender, "-i", device]], loss_ratio)
 
 
 def _dropping(places: Iterable[Sequence[str]], loss_ratio: float | None) -> LinkCommands:

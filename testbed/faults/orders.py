@@ -12,7 +12,7 @@ from typing import Any, Literal
 from testbed.emulation.shaping import ShapedClass
 from testbed.faults.arrivals import TraceError, arrivals
 from testbed.faults.churn import Move
-from testbed.faults.link_commands import LinkCommands, in_router, on_host, slower_classes, slower_device
+from testbed.faults.link_commands import LinkCommands, at_receiver, in_router, slower_classes, slower_device
 from testbed.faults.tables import LINK_KINDS, FaultStep
 from testbed.inventory import Host, Inventory, NetworkName
 from testbed.validation import nearest
@@ -118,7 +118,7 @@ def _windows(step: FaultStep) -> list[Window]:
 
 
 def _links(step: FaultStep, scene: Scene, hosts: Sequence[Host], windows: Sequence[Window]) -> Iterator[Ordered]:
-    """One order for each network of the emulated testbed, or for each real node."""
+    """One order for each network of the emulated testbed; for a real link one at each end."""
     to_server = hosts == [scene.inventory.server]
     nodes = list(scene.nodes) if to_server else list(hosts)
     if scene.emulated:
@@ -135,14 +135,16 @@ def _links(step: FaultStep, scene: Scene, hosts: Sequence[Host], windows: Sequen
                 touches=[node.name for node in theirs],
             )
         return
+    server = scene.inventory.server
     for node in nodes:
         network = scene.network(node)
-        device = node.interfaces[network].device
+        here, there = node.interfaces[network], server.interfaces[network]
         if step.rate_bit_per_s is not None:
-            commands = slower_device(device, step.rate_bit_per_s)
-        else:
-            commands = on_host(scene.inventory.server_addresses[network], device, step.loss_ratio)
-        yield _link(step, node, network, commands, windows)
+            yield _link(step, node, network, slower_device(here.device, step.rate_bit_per_s), windows)
+            continue
+        for host, own, other in ((node, here, there), (server, there, here)):
+            commands = at_receiver(str(other.address), own.device, step.loss_ratio)
+            yield replace(_link(step, host, network, commands, windows), touches=[node.name])
 
 
 def _link(

@@ -88,7 +88,7 @@ def _of_real(step: FaultStep, campaign: Campaign, inventory: Inventory | None) -
         return
     hosts = targets(step, inventory, inventory.nodes[: campaign.clients])
     if step.kind in LINK_KINDS or step.process == "node":
-        for host in hosts:
+        for host in dict.fromkeys((*hosts, inventory.server)):
             for network in (one for one in campaign.factors.interface if one in host.shared_networks):
                 yield f"{host.name} is managed over {network} too, so that nobody could see to its end. Leave it out."
     if step.kind in {"clock", "disk"}:

@@ -10,7 +10,7 @@ import pytest
 from testbed.emulation.addresses import NETWORKS
 from testbed.emulation.profiles import load_profiles
 from testbed.emulation.shaping import shaping_plan
-from testbed.faults.link_commands import LinkCommands, in_router, on_host, slower_classes, slower_device
+from testbed.faults.link_commands import LinkCommands, at_receiver, in_router, slower_classes, slower_device
 from testbed.faults.orders import _windows
 from testbed.faults.tables import FaultStep
 
@@ -34,10 +34,9 @@ def test_rules_are_taken_back_word_for_word(addresses: list[str], loss_ratio: fl
     assert all(("--probability" in one["argv"]) == (loss_ratio is not None) for one in commands.apply)
 
 
-def test_on_a_real_host_only_what_goes_between_it_and_the_server_is_dropped() -> None:
-    for one in on_host("192.0.2.1", "wlan0", None).apply:
-        assert "192.0.2.1" in one["argv"]
-        assert "wlan0" in one["argv"]
+def test_on_a_real_host_only_what_it_receives_from_one_address_by_one_device_is_dropped() -> None:
+    (one,) = at_receiver("192.0.2.1", "wlan0", None).apply
+    assert one["argv"][-8:] == ["-I", "INPUT", "-s", "192.0.2.1", "-i", "wlan0", "-j", "DROP"]
 
 
 def test_slower_classes_are_those_of_the_nodes_and_come_back_as_the_plan_has_them() -> None:
