@@ -15,7 +15,8 @@ from instrument.records import Applied
 
 CLIENT_APP = "flwr-clientapp"
 KILLING = ("kill", "churn")  # how what such a fault does begins
-_DISTURBING = (*KILLING, "stop", "cut", "flap", "loss", "degrade", "background", "fill disk", "step")
+_DISTURBING = (*KILLING, "stop", "cut", "flap", "loss", "degrade", "background", "fill disk", "step monotonic")
+AT_ONCE_S = 0.5  # the steps of one fault are started one after the other
 _PID = re.compile(r"[a-z-]+ (\d+)")
 
 
@@ -123,9 +124,11 @@ def _with_costs(effect: FaultEffect, every: Sequence[FaultEffect], trial: _Trial
 
 
 def _latest(host: str, moment_s: float, every: Sequence[FaultEffect]) -> FaultEffect | None:
-    """The fault that had last been applied to a host at a moment."""
+    """The fault that had last been applied to a host at a moment; of several at once, the one that killed."""
     before = [one for one in every if one.host == host and one.start_s is not None and one.start_s <= moment_s]
-    return max(before, key=lambda one: one.start_s or 0.0, default=None)
+    last_s = max((one.start_s or 0.0 for one in before), default=0.0)
+    at_once = [one for one in before if (one.start_s or 0.0) >= last_s - AT_ONCE_S]
+    return max(at_once, key=lambda one: (one.does.startswith(KILLING), one.start_s or 0.0), default=None)
 
 
 def _errors(host: str, trial: _Trial) -> list[tuple[float, int]]:
@@ -219,11 +222,6 @@ def killed_by_faults(records: Records) -> set[tuple[str, int]]:
     }
 
 
-def disturbed_hosts(records: Records) -> set[str]:
-    """The hosts on which a fault sent bytes that are no payload, or had bytes sent again, or left them uncounted."""
-    return {
-        host
-        for _, record in records.of(Applied)
-        if record.phase == "applied" and record.does.startswith(_DISTURBING)
-        for host in record.target.split(", ")
-    }
+def are_counters_disturbed(records: Records) -> bool:
+    """Whether a fault sent bytes that are no payload, had bytes sent again, or left nodes to wait, who poll meanwhile."""
+    return any(record.phase == "applied" and record.does.startswith(_DISTURBING) for _, record in records.of(Applied))

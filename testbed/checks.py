@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.faults import disturbed_hosts, killed_by_faults
+from analysis.faults import are_counters_disturbed, killed_by_faults
 from analysis.load import Records, SegmentRecords
 from instrument.records import Model, Rpc, Sample, Segment, Serve
 from testbed.inventory import Security
@@ -45,8 +45,7 @@ def all_checks(
     records: Records, devices: Sequence[Devices], server_side: Iterable[str], *, security: Security = "none"
 ) -> list[Check]:
     """Every check of one trial. `server_side` are the addresses that nodes of the dialled network may have."""
-    disturbed = disturbed_hosts(records)
-    checks = [_counters(records, device) for device in devices if device.node not in disturbed]
+    checks = [] if are_counters_disturbed(records) else [_counters(records, device) for device in devices]
     checks += [_silence(records, device) for device in devices]
     if security != "none":
         checks.append(_secured(records, security))

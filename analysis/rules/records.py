@@ -37,13 +37,16 @@ def invalid_trials(trials: Sequence[TrialTimes], measured: Measured) -> Iterator
     left = set(by_interface(trials))
     for trial in trials:
         if trial.facts.outcome != "ok" and not trial.facts.warmup:
-            lost = interface_of(trial) not in left
+            by_fault = bool(trial.facts.settings.get("ended_by_fault"))
+            lost = interface_of(trial) not in left and not by_fault
             yield Verdict(
                 severity="unfit" if lost else "warn",
                 rule="invalid_trials",
                 finding=f"trial {trial.facts.name} is {trial.facts.outcome}: {trial.facts.reason or 'no reason'}; "
                 + (f"nothing is left for {interface_of(trial)}." if lost else "it is kept out of every number."),
-                next_step="On the nodes that it names, see `ip route get` and `ip rule`; docs/lab.md, Pinning."
+                next_step="That is this fault's result: Flower does not come through it. See the table of faults."
+                if by_fault
+                else "On the nodes that it names, see `ip route get` and `ip rule`; docs/lab.md, Pinning."
                 if trial.facts.settings.get("astray")
                 else "Look at that trial's logs, repair the cause, and run the campaign again: fedprobe run.",
             )

@@ -68,10 +68,11 @@ def consequence(step: FaultStep) -> Reason:
 
 def told(happened: Sequence[Happened], fault: str) -> str:
     """What was applied, in one clause for each step and host: for the reason of a trial."""
-    return "; ".join(
+    clauses = [
         f"{words(one.step)} on {one.host} (fault {fault}, {one.since_s:.1f} s after {_begin(one.since)})"
         for one in happened
-    )
+    ]
+    return "; ".join(dict.fromkeys(clauses))
 
 
 def words(step: FaultStep) -> str:

@@ -31,8 +31,8 @@ fault = ["none", "busy", "links", "disk", "step", "wall", "client", "node", "cra
 app = "fl_app"
 [workload.settings]
 workload = "payload"
-payload-up-bytes = "300000"
-payload-down-bytes = "300000"
+payload-up-bytes = "600000"
+payload-down-bytes = "600000"
 payload-compute-s = 0.5
 [testbed]
 pi_cpu = 0.9
@@ -134,6 +134,7 @@ at_round = 2
 [fault.moves]
 kind = "churn"
 trace = "moves.csv"
+at_round = 2
 duration_s = 60
 """
 GO_ON = ["none", "busy", "links", "step", "wall", "client", "moves"]  # Flower completes these
@@ -164,7 +165,7 @@ def states() -> dict[str, Any]:
 def result(tmp_path_factory: pytest.TempPathFactory, states: dict[str, Any]) -> Ran:
     folder = tmp_path_factory.mktemp("faults")
     (folder / "arrivals.csv").write_text("".join(f"{tick / 20},10000\n" for tick in range(60)))
-    (folder / "moves.csv").write_text("seconds,node,move\n4,pi2,leave\n8,pi2,join\n")
+    (folder / "moves.csv").write_text("seconds,node,move\n0,pi2,leave\n5,pi2,join\n")
     (folder / "every-kind.toml").write_text(CAMPAIGN)
     states["before"] = machine_state()
     made = ran(folder / "every-kind.toml", folder / "run", limit_s=2000)
