@@ -223,5 +223,5 @@ def killed_by_faults(records: Records) -> set[tuple[str, int]]:
 
 
 def are_counters_disturbed(records: Records) -> bool:
-    """Whether a fault sent bytes that are no payload, had bytes sent again, or left nodes to wait, who poll meanwhile."""
+    """Whether a fault sent other bytes than payload, had some sent again, or let nodes wait, which poll meanwhile."""
     return any(record.phase == "applied" and record.does.startswith(_DISTURBING) for _, record in records.of(Applied))
