@@ -56,11 +56,10 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """How a process of a trial is started on a host."""
+    """A command of a trial under the probes, and the environment that it gets beside its host's own."""
 
     command: Sequence[str]
     environment: Mapping[str, str]
-    log: str
 
 
 def trial_folder(host: Host, trial: str, *parts: str) -> str:
@@ -137,7 +136,8 @@ class Deployment:
         command += ["--disable-runtime-dependency-installation"]
         server = self.inventory.server
         command += ["--host", "0.0.0.0", "--port", str(SUPERLINK_PORT)]  # noqa: S104
-        self._started("superlink", server, self._instrumented("superlink", server, command))
+        program = self._instrumented("superlink", server, command)
+        self._start("superlink", server, program.command, program.environment)
         self._wait_port(server, SUPERLINK_PORT, self._find("superlink", server))
 
     def register_supernodes(self) -> None:
@@ -155,7 +155,8 @@ class Deployment:
     def start_supernodes(self) -> None:
         """Start a SuperNode on every node."""
         for node in self.nodes:
-            self._started("supernode", node, self.supernode(node))
+            program = self.supernode(node)
+            self._start("supernode", node, program.command, program.environment)
 
     def supernode(self, node: Host) -> Program:
         """How the SuperNode of a node is started: at first, and when a node joins again."""
@@ -236,9 +237,8 @@ class Deployment:
             "FEDPROBE_TRIAL": self.trial,
             "FEDPROBE_HOST": host.name,
             "FEDPROBE_NICE": ",".join(f"{role}={value}" for role, value in self.campaign.priorities.items()),
-            **host.environment,
         }
-        return Program(full, environment, self.folder(host, "logs", f"{kind}.log"))
+        return Program(full, environment)
 
     def _collector(self, host: Host, clock: list[str], *, wait: bool = True) -> None:
         collect = self.campaign.collect
@@ -249,8 +249,7 @@ class Deployment:
             captured = [f"{device}:{SUPERLINK_PORT}" for device in self._devices(host)]
             command += ["--capture", *captured, "--capture-dir", self.folder(host, "pcap")]
             self._checked(host, ["mkdir", "-p", self.folder(host, "pcap")])
-        environment = {"FEDPROBE_HOST": host.name, **host.environment}
-        self._started("collectors", host, Program(command, environment, self.folder(host, "logs", "collectors.log")))
+        self._start("collectors", host, command, {"FEDPROBE_HOST": host.name})
         if wait:
             self._wait_ready(host)
 
@@ -259,9 +258,10 @@ class Deployment:
         users = self.nodes if host == self.inventory.server else [host]
         return sorted({host.interfaces[self.network(node)].device for node in users})
 
-    def _started(self, kind: str, host: Host, program: Program) -> None:
-        shell, log = self.sessions[host.name], program.log
-        pid = shell.start(program.command, stdout=log, stderr=log, env=program.environment)
+    def _start(self, kind: str, host: Host, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        log = self.folder(host, "logs", f"{kind}.log")
+        shell = self.sessions[host.name]
+        pid = shell.start(command, stdout=log, stderr=log, env={**environment, **host.environment})
         self.started.append(Started(kind=kind, host=host, shell=shell, pid=pid, log=log))
 
     def _find(self, kind: str, host: Host) -> Started:

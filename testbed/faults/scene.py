@@ -71,5 +71,5 @@ def _cpu_limit_file(inventory: Inventory, host: str) -> str:
 
 
 def _start_of(deployment: Deployment, node: Host) -> Mapping[str, Any]:
-    started = deployment.supernode(node)
-    return {"argv": list(started.command), "env": dict(started.environment), "log": started.log}
+    program, log = deployment.supernode(node), deployment.folder(node, "logs", "supernode.log")
+    return {"argv": list(program.command), "env": {**program.environment, **node.environment}, "log": log}
