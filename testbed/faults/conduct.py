@@ -17,7 +17,7 @@ from testbed.errors import FedprobeError
 from testbed.every_host import on_every_host
 from testbed.faults import placing
 from testbed.faults.excuses import Happened, consequence, may_end, told, unexcused
-from testbed.faults.on_host import DONE
+from testbed.faults.on_host import DONE, READY
 from testbed.faults.orders import Ordered, Scene, clock_file, orders_of, small_disk, targets
 from testbed.faults.scene import scene_of
 from testbed.faults.tables import FaultStep
@@ -131,7 +131,7 @@ class Faults:
                 "kind": running.ordered.step.kind,
                 "does": running.ordered.does,
                 "host": running.ordered.host.name,
-                "said": [line for line in _lines(running) if line != DONE],
+                "said": [line for line in _lines(running) if line not in {READY, DONE}],
             }
             for running in self._running
         ]
@@ -139,6 +139,10 @@ class Faults:
 
     def end(self) -> list[str]:
         """Undo what is not undone, before the trial's processes end. Returns what went wrong."""
+        for step in self._waiting if self._begun_ns else ():
+            with suppress(FedprobeError, OSError):  # it is told to a host that may be gone, and nothing was done
+                self._begin_step(step, since=f"round {step.at_round}", missed=f"round {step.at_round} never began")
+        self._waiting = []
         return self._end(self._running)
 
     def end_disks(self) -> list[str]:
@@ -154,14 +158,16 @@ class Faults:
             for host in targets(step, deployment.inventory, deployment.nodes)
         ]
 
-    def _begin_step(self, step: FaultStep, *, since: str) -> None:
+    def _begin_step(self, step: FaultStep, *, since: str, missed: str = "") -> None:
         assert self._scene is not None
         begun_ns = self._begun_ns if since == "run" else kernel_mono_ns()
         for ordered in orders_of(step, self._scene):
             elapsed_s = (kernel_mono_ns() - begun_ns) / 1e9
-            self._running.append(self._start(ordered, since=since, elapsed_s=elapsed_s))
+            self._running.append(self._start(ordered, since=since, elapsed_s=elapsed_s, missed=missed))
 
-    def _start(self, ordered: Ordered, *, since: str, elapsed_s: float, recorded: bool = True) -> placing.Running:
+    def _start(
+        self, ordered: Ordered, *, since: str, elapsed_s: float, recorded: bool = True, missed: str = ""
+    ) -> placing.Running:
         deployment, host = self._deployment, ordered.host
         self._count += 1
         document = {
@@ -175,6 +181,7 @@ class Faults:
             "limit_s": self._limit_s,
             "since": since,
             "elapsed_s": elapsed_s,
+            "missed": missed,
             "out": deployment.folder(host, "spool") if recorded else "",
         }
         return placing.start(

@@ -3,8 +3,8 @@
     python -m testbed.faults.on_host ORDER.json
 
 The controller starts it and may be gone before it ends: nothing here depends on it. SIGTERM undoes at once. What is
-done is a record in a spool segment of this host and a line of its output, `PHASE SECONDS DETAIL`; the last line is
-`done`. Standard library alone.
+done is a record in a spool segment of this host and a line of its output, `PHASE SECONDS DETAIL`. The first line is
+`ready`, from which on it can be told to end, the last one `done`. Standard library alone.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from instrument.spool import SegmentWriter, segment_name
 from testbed.faults.actions import ACTIONS, Action, MissedError
 
 ROLE = "fault"
-DONE = "done"
+READY, DONE = "ready", "done"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Order:
 
     `windows` are the stretches in which it is applied, in seconds from `delay_s` after the start of this process; an
     open one (None) lasts until the limit, or until told; one of no length is done and over. `elapsed_s` is how long
-    ago `since` was when it was started.
+    ago `since` was when it was started. `missed` is why nothing is to be done: only that is written down.
     """
 
     fault: str
@@ -51,6 +51,7 @@ class Order:
     since: str
     elapsed_s: float
     out: str = ""
+    missed: str = ""
 
 
 class Carrier:
@@ -66,8 +67,13 @@ class Carrier:
 
     def run(self) -> None:
         """Until every window is over, the limit is reached, or it was told to end."""
-        for begin_s, end_s in self._order.windows:
+        if self._order.missed:
+            self._phase("applied", self._miss)
+            return
+        for place, (begin_s, end_s) in enumerate(self._order.windows):
             if self._ended(self._order.delay_s + begin_s):
+                if place == 0:
+                    self._phase("applied", self._miss)
                 return
             if not self._phase("applied", lambda: self._action.apply(self._told)):
                 return
@@ -85,6 +91,9 @@ class Carrier:
 
     def _elapsed_s(self) -> float:
         return (kernel_mono_ns() - self._begun_ns) / 1e9
+
+    def _miss(self) -> str:
+        raise MissedError(self._order.missed or "the trial ended before its time")
 
     def _phase(self, phase: str, act: Callable[[], str | None]) -> bool:
         start_ns, since_s = self._clock.mono_ns(), self._order.elapsed_s + self._elapsed_s()
@@ -131,6 +140,7 @@ def main(arguments: Sequence[str]) -> int:
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: told.set())
+    _say(READY)
     probe = _probe(Path(order.out)) if order.out else None
     if probe is not None:
         probe.start()

@@ -167,6 +167,7 @@ def end(running: Running) -> str:
     """Have it undo what it did, and end. Returns what went wrong, empty where nothing did."""
     where = f"fault {running.ordered.does} on {running.ordered.host.name}"
     try:
+        _until(lambda: bool(running.lines()), running)
         if running.alive():
             running.tell()
         ended = _until(lambda: not running.alive(), None)

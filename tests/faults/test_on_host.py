@@ -66,12 +66,13 @@ def host(tmp_path: Path, repository: Path) -> Iterator[Host]:
 def said(process: subprocess.Popen[str]) -> list[str]:
     text, _ = process.communicate(timeout=30)
     assert process.returncode == 0
-    return text.splitlines()
+    return [line for line in text.splitlines() if line != "ready"]
 
 
 def applied(process: subprocess.Popen[str]) -> str:
     """The line that says that it was applied, as soon as it is there."""
     assert process.stdout
+    assert process.stdout.readline() == "ready\n"
     return process.stdout.readline()
 
 
@@ -106,8 +107,20 @@ def test_told_before_its_time_it_does_nothing(host: Host) -> None:
     while not list((host.folder / "spool").glob("*.jsonl")):
         time.sleep(0.02)
     process.terminate()
-    assert said(process) == ["done"]
+    line, end = said(process)
+    assert line.startswith("missed ")
+    assert line.endswith(" the trial ended before its time")
+    assert end == "done"
     assert host.limit.read_text() == "40000 100000\n"
+
+
+def test_what_never_came_to_its_round_is_told_and_not_done(host: Host) -> None:
+    line, end = said(host.lower(missed="round 9 never began"))
+    assert line.startswith("missed ")
+    assert line.endswith(" round 9 never began")
+    assert end == "done"
+    assert host.limit.read_text() == "40000 100000\n"
+    assert [record.phase for record in host.records()] == ["missed"]
 
 
 def test_what_cannot_be_done_is_recorded_as_missed_with_the_reason(host: Host) -> None:
