@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from testbed.campaign import Campaign, CampaignError
-from testbed.emulation import namespaces, programs
+from testbed.emulation import namespaces, programs, rootless
 from testbed.errors import EmulationError, FedprobeError, MissingCapabilityError
 from testbed.every_host import on_every_host
 from testbed.faults.arrivals import TraceError, arrivals
@@ -66,6 +66,8 @@ def _node_names(step: FaultStep, campaign: Campaign, inventory: Inventory | None
 
 def _of_emulated(step: FaultStep, campaign: Campaign, inventory: Inventory | None) -> Iterator[str]:
     emulator = inventory.emulator if inventory else None
+    if step.kind == "disk" and (emulator.rootless if emulator else rootless.is_rootless()):
+        yield "a host of an emulated testbed without root cannot mount a disk. Run it as root, or leave it out."
     if step.kind == "degrade":
         if step.rate_ratio is None:
             yield "an emulated link is slowed down by a part of its rates. Write rate_ratio = 0.1 or the like."
@@ -88,7 +90,7 @@ def _of_real(step: FaultStep, campaign: Campaign, inventory: Inventory | None) -
         return
     hosts = targets(step, inventory, inventory.nodes[: campaign.clients])
     if step.kind in LINK_KINDS or step.process == "node":
-        for host in dict.fromkeys((*hosts, inventory.server)):
+        for host in [*(host for host in hosts if host.role == "node"), inventory.server]:
             for network in (one for one in campaign.factors.interface if one in host.shared_networks):
                 yield f"{host.name} is managed over {network} too, so that nobody could see to its end. Leave it out."
     if step.kind in {"clock", "disk"}:
