@@ -90,7 +90,8 @@ def _of_real(step: FaultStep, campaign: Campaign, inventory: Inventory | None) -
         return
     hosts = targets(step, inventory, inventory.nodes[: campaign.clients])
     if step.kind in LINK_KINDS or step.process == "node":
-        for host in [*(host for host in hosts if host.role == "node"), inventory.server]:
+        nodes = hosts if step.target != "server" else inventory.nodes[: campaign.clients]
+        for host in [*nodes, inventory.server]:
             for network in (one for one in campaign.factors.interface if one in host.shared_networks):
                 yield f"{host.name} is managed over {network} too, so that nobody could see to its end. Leave it out."
     if step.kind in {"clock", "disk"}:
