@@ -191,7 +191,7 @@ class Faults:
             inventory=deployment.inventory,
             shell=deployment.sessions[host.name],
             folder=deployment.folder(host),
-            trial=deployment.trial,
+            trial=deployment.trial if recorded else "",
         )
 
     def _end(self, orders: list[placing.Running]) -> list[str]:

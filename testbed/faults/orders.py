@@ -103,7 +103,7 @@ def orders_of(step: FaultStep, scene: Scene) -> list[Ordered]:
     hosts = targets(step, scene.inventory, scene.nodes)
     if step.kind in LINK_KINDS:
         return list(_links(step, scene, hosts, _windows(step)))
-    made = [_on(host, step, scene) for host in hosts]
+    made = [one for host in hosts if (one := _on(host, step, scene)).windows]  # a node that never leaves has none
     if step.process == "node":
         made += _links(step, scene, hosts, [(0.0, step.duration_s)])
     return made

@@ -108,14 +108,18 @@ def start(
     folder: str,
     trial: str,
 ) -> Running:
-    """Start an order. `folder` is the trial's on that host; `name` is of the order's files. Raises FedprobeError."""
+    """Start an order. `folder` is the trial's on that host; `name` is of the order's files. Raises FedprobeError.
+
+    `trial` is the mark by which the trial's processes are ended; without one it outlives them, as a disk must that
+    they write to.
+    """
     file, log = (posixpath.join(folder, *parts) for parts in (("faults", f"{name}.json"), ("logs", f"{name}.log")))
     for fresh, text in ordered.files.items():
         shell.write_text(posixpath.join(folder, "faults", fresh), text)
     shell.write_text(file, json.dumps(dict(document)))
     environment = {
         "FEDPROBE_HOST": ordered.host.name,
-        "FEDPROBE_TRIAL": trial,
+        **({"FEDPROBE_TRIAL": trial} if trial else {}),
         MARK: ordered.step.kind,
         **ordered.host.environment,
     }
