@@ -15,11 +15,13 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
+from typing import Any
 
 from instrument.clock import Clock, SystemClock
 from instrument.identity import run_queue_wait_s
 from instrument.records import End, Fault, Record, Span, encode
 from instrument.spool import SegmentWriter, SpoolError
+from instrument.threads import native_id
 
 # how often records are written and synced: the most that a SIGKILL or a power cut can lose. A fixed beat: waking the
 # writer costs the measured thread a system call and a fight for the interpreter. Each beat takes 0.35 ms of processor
@@ -27,7 +29,8 @@ from instrument.spool import SegmentWriter, SpoolError
 BEAT_S = 0.9
 CAPACITY = 200_000  # records kept in memory while the disk refuses them: about 100 MB
 
-Maker = Callable[[], Record | None]
+# a function that makes a record, or a tuple of one and its arguments, which costs the measured thread the least
+Maker = Callable[[], Record | None] | tuple[Any, ...]
 
 
 class Probe:
@@ -127,7 +130,7 @@ class Probe:
         for _ in range(len(self._pending)):
             item = self._pending.popleft()
             try:
-                record = item() if callable(item) else item
+                record = made_of(item)
                 if record is not None:
                     lines.append(encode(record))
             except Exception as error:
@@ -157,6 +160,14 @@ class Probe:
             run_queue_wait_s=run_queue_wait_s(),
             max_rss_bytes=used.ru_maxrss * 1024,
         )
+
+
+def made_of(item: Record | Maker) -> Record | None:
+    """The record that was handed over, made if it has yet to be; None where its maker has none to tell."""
+    if isinstance(item, tuple):
+        record: Record | None = item[0](*item[1:])
+        return record
+    return item() if callable(item) else item
 
 
 class Timed:
@@ -190,7 +201,7 @@ class Timed:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         end_ns = self._end_ns or self._probe.clock.mono_ns()
-        thread, reason = threading.get_native_id(), described(error) if error is not None else None
+        thread, reason = native_id(), described(error) if error is not None else None
         self._probe.emit(
             lambda: Span(
                 name=self._name,

@@ -22,6 +22,7 @@ from testbed.credentials import Credentials
 from testbed.errors import FedprobeError
 from testbed.every_host import on_every_host
 from testbed.inventory import Host, Inventory, NetworkName
+from testbed.leftovers import end_leftovers
 from testbed.shell import Shell
 
 SUPERLINK_PORT = 8000
@@ -212,9 +213,8 @@ class Deployment:
             self.not_ended.append(f"{process.name}: {error}")
 
     def _end_leftovers(self, host: Host) -> None:
-        """End what carries this trial's mark in its environment: Flower detaches processes into other sessions."""
         try:
-            self.sessions[host.name].run(["sh", "-c", _END_MARKED, "end", self.trial], timeout_s=30)
+            end_leftovers(self.sessions[host.name], self.trial, self.folder(host, "spool"))
         except FedprobeError as error:
             self.not_ended.append(f"leftovers on {host.name}: {error}")
 
@@ -326,25 +326,6 @@ _NEW_FOLDERS = """
 [ ! -e "$1" ] || mv -- "$1" "$1.$(date -u +%Y%m%dT%H%M%SZ)" || exit
 shift
 mkdir -p -- "$@"
-"""
-
-# $1 is the trial. TERM first: a process that ends in order completes its records.
-_END_MARKED = """
-marked() {
-    for process in /proc/[0-9]*; do
-        tr '\\0' '\\n' <"$process/environ" 2>/dev/null | grep -qx "FEDPROBE_TRIAL=$1" && echo "${process#/proc/}"
-    done
-}
-found=$(marked "$1")
-[ -z "$found" ] && exit 0
-kill -TERM $found 2>/dev/null
-polls=0
-while [ -n "$(marked "$1")" ]; do
-    [ "$polls" -ge 30 ] && { kill -KILL $(marked "$1") 2>/dev/null; break; }
-    polls=$((polls + 1))
-    sleep 0.1
-done
-exit 0
 """
 
 

@@ -8,28 +8,35 @@ Source: struct tcp_info in linux/tcp.h; tcp_get_info() in net/ipv4/tcp.c makes t
 
 from __future__ import annotations
 
-import socket
 import struct
+from socket import IPPROTO_TCP, TCP_INFO
 from typing import Any
 
 from instrument.clock import kernel_tick_ns
 
 # eight bytes, then 32-bit words: the twelfth is tcpi_last_data_recv
 _LAST_DATA_RECV = struct.Struct("=8x44xI")
+_SIZE = _LAST_DATA_RECV.size
 TICK_NS = kernel_tick_ns()
 # a count of ticks is right to one of them: less than two may be nothing
 LEAST_TICKS = 2
 
 
-def age_of_last_data_ns(connection: Any) -> int | None:
-    """How long ago this TCP socket's last data packet came, up to a tick; None where it cannot be known."""
-    if connection is None:
-        return None
+def tcp_info(connection: Any) -> bytes | None:
+    """What the kernel says of this TCP socket now, for `age_ns`; None where it says nothing."""
     try:
-        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_DATA_RECV.size)
-        return int(_LAST_DATA_RECV.unpack(info)[0]) * 1_000_000
-    except Exception:  # a socket that is closed, not TCP, or of a system without TCP_INFO
+        info: bytes = connection.getsockopt(IPPROTO_TCP, TCP_INFO, _SIZE)
+    except Exception:  # no socket, or one that is closed, not TCP, or of a system without TCP_INFO
         return None
+    return info
+
+
+def age_ns(info: bytes | None) -> int | None:
+    """How long before `tcp_info` the socket's last data packet had come, up to a tick; None where it is not told."""
+    if info is None or len(info) < _SIZE:
+        return None
+    age_ms: int = _LAST_DATA_RECV.unpack(info)[0]
+    return age_ms * 1_000_000
 
 
 def late_ms(age_ns: int | None) -> int | None:

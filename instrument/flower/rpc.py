@@ -6,113 +6,132 @@ parsing (object trees) is left to the writer's thread.
 
 from __future__ import annotations
 
-import functools
 import inspect
-import threading
 from collections.abc import Callable, Iterator
-from types import ModuleType
+from contextlib import suppress
+from functools import cache, wraps
+from types import MethodType, ModuleType
 from typing import Any
 
-from instrument.flower.arrival import age_of_last_data_ns, late_ms
+from instrument.flower.arrival import TICK_NS, age_ns, late_ms, tcp_info
 from instrument.flower.serve import HEADER
-from instrument.flower.session import guarded, probe
+from instrument.flower.session import guarded, probe, tell
 from instrument.probe import described
 from instrument.records import Rpc
+from instrument.threads import native_id
+
+Moments = dict[str, int | None]  # by the names in MOMENTS: readings of the client's monotonic clock, ns
 
 # methods that poll or log beside the measured path; their requests are not recorded
 QUIET_METHODS = ("AcquireTask", "PushLogs", "PullLogs", "SendTaskHeartbeat", "SendNodeHeartbeat")
-# httpcore's event names: https://www.encode.io/httpcore/extensions/#trace
+START, END = "start", "end"
+HEADERS_SENT, BODY_READ = "http11.send_request_headers.started", "http11.receive_response_body.complete"
+# the hook's own two, and httpcore's event names: https://www.encode.io/httpcore/extensions/#trace
 MOMENTS = {
+    START: "start_mono_ns",
+    END: "end_mono_ns",
     "connection.connect_tcp.started": "connect_start_mono_ns",
     "connection.connect_tcp.complete": "connect_end_mono_ns",
-    "http11.send_request_headers.started": "headers_sent_mono_ns",
+    HEADERS_SENT: "headers_sent_mono_ns",
     "http11.send_request_body.complete": "body_sent_mono_ns",
     "http11.receive_response_headers.complete": "response_mono_ns",
-    "http11.receive_response_body.complete": "body_read_mono_ns",
+    BODY_READ: "body_read_mono_ns",
 }
+NO_MOMENTS: Moments = dict.fromkeys(MOMENTS)
 # the response header's stamps that count from the arrival, in order
 AFTER_ARRIVAL = ("server_first_byte_mono_ns", "server_last_byte_mono_ns", "server_response_mono_ns")
+KNOWN = "_fedprobe_known"  # a stream's attribute: its local port and socket
 SMALL_RESPONSE_BYTES = 256  # an answer without an object is this small; a larger one carries its object
 
 
 class RecordingInterceptor:
     """Flower's ProtobufClientInterceptor protocol. Passes every request, response and exception on unchanged."""
 
+    def __init__(self) -> None:
+        now = probe().clock.mono_ns
+
+        def trace(moments: Moments, name: str, _info: Any) -> None:  # called amid a request: nothing here can raise
+            if name in moments:
+                moments[name] = now()
+
+        self._now = now
+        self._trace = trace
+
     def intercept(self, context: Any, call_next: Callable[[Any], Any]) -> Any:
         """Send one attempt of one request."""
-        attempt = guarded(_begun, context)
-        if attempt is None:
+        moments = None
+        try:
+            if _measured(context.rpc_method):
+                moments = NO_MOMENTS.copy()
+                # one function for all requests, bound: a function of each request's own costs its every call
+                context.request.extensions["trace"] = MethodType(self._trace, moments)
+                moments[START] = self._now()
+        except Exception as error:
+            moments = None
+            tell(self.intercept, error)
+        if moments is None:
             return call_next(context)
-        response = None
+        response = failure = None
         try:
             response = call_next(context)
             return response
         except BaseException as error:
-            attempt.failure = described(error)[:300]
+            failure = described(error)[:300]
             raise
         finally:
-            guarded(attempt.end, response)
+            moments[END] = self._now()
+            try:
+                _hand_over(context, moments, response, failure)
+            except Exception as error:
+                tell(_hand_over, error)
 
 
-class _Attempt:
-    """One attempt of one request, while it is under way; `end` hands over its record."""
-
-    __slots__ = ("_context", "_moments", "_now", "_start", "failure")
-
-    def __init__(self, context: Any) -> None:
-        self.failure: str | None = None
-        self._context = context
-        self._now = now = probe().clock.mono_ns
-        moments: dict[str, int] = {}
-        self._moments = moments
-
-        def trace(name: str, _info: Any) -> None:  # called amid the request: nothing here can raise
-            key = MOMENTS.get(name)
-            if key is not None:
-                moments[key] = now()
-
-        context.request.extensions["trace"] = trace
-        self._start = now()
-
-    def end(self, response: Any) -> None:
-        end, thread = self._now(), threading.get_native_id()
-        # asked now: the socket may be gone by the time the record is made
-        port = _local_port(response)
-        late = _late_ms(response, self._moments.get("body_read_mono_ns"), self._now)
-        probe().emit(
-            lambda: _record(
-                self._context,
-                response,
-                failure=self.failure,
-                moments=self._moments,
-                start=self._start,
-                end=end,
-                thread=thread,
-                port=port,
-                late=late,
-            )
-        )
+@cache
+def _measured(method: str) -> bool:
+    return not method.endswith(QUIET_METHODS)
 
 
-def _begun(context: Any) -> _Attempt | None:
-    """The attempt that is about to be made; None for a method that is not recorded."""
-    return None if context.rpc_method.endswith(QUIET_METHODS) else _Attempt(context)
+def _hand_over(context: Any, moments: Moments, response: Any, failure: str | None) -> None:
+    """Emit an attempt's record. What may be gone by the time it is made is asked now."""
+    recording, port, info, asked = probe(), None, None, None
+    if response is not None:
+        stream = response.extensions.get("network_stream")
+        if stream is not None:
+            port, connection = getattr(stream, KNOWN, None) or _connection(stream)
+            read, sent = moments[BODY_READ], moments[HEADERS_SENT]
+            if read is not None and (sent is None or read - sent >= TICK_NS):
+                info, asked = tcp_info(connection), recording.clock.mono_ns()
+    recording.emit((_record, context, moments, response, failure, native_id(), port, info, asked))
 
 
-def _record(
+def _connection(stream: Any) -> tuple[int | None, Any]:
+    """Local port and socket of httpcore's stream, which is one connection: kept with it, as it does not change."""
+    try:
+        known = (int(stream.get_extra_info("client_addr")[1]), stream.get_extra_info("socket"))
+    except Exception:  # closed by now: the record says None
+        return None, None
+    with suppress(Exception):  # a stream that takes no attribute is asked each time
+        setattr(stream, KNOWN, known)
+    return known
+
+
+def _record(  # noqa: PLR0917 emitted as a tuple, which has no names
     context: Any,
+    moments: Moments,
     response: Any,
-    *,
     failure: str | None,
-    moments: dict[str, int],
-    start: int,
-    end: int,
     thread: int,
     port: int | None,
-    late: int | None,
+    info: bytes | None,
+    asked: int | None,
 ) -> Rpc:
+    """What is known of an attempt once it has ended; `info` is what the kernel said of its connection at `asked`.
+
+    `asked` is None where it was not asked.
+    """
     request = context.request
-    values: dict[str, Any] = {**moments, **_named(context.message), **_stamps(response)}
+    values: dict[str, Any] = {MOMENTS[name]: ns for name, ns in moments.items() if ns is not None}
+    values |= {**_named(context.message), **_stamps(response)}
     if response is not None:
         values["status"] = response.status_code
         values["response_bytes"] = len(response.content)
@@ -121,33 +140,27 @@ def _record(
     return Rpc(
         method=context.rpc_method,
         server=f"{request.url.host}:{request.url.port}",
-        start_mono_ns=start,
-        end_mono_ns=end,
         request_bytes=len(request.content),
         error=failure,
         thread=thread,
         local_port=port,
-        late_ms=late,
+        late_ms=_late_ms(info, asked, moments, port),
         **values,
     )
 
 
-def _local_port(response: Any) -> int | None:
-    try:
-        return int(response.extensions["network_stream"].get_extra_info("client_addr")[1])
-    except Exception:  # no connection, no port; the record says None
-        return None
+def _late_ms(info: bytes | None, asked_ns: int | None, moments: Moments, port: int | None) -> int | None:
+    """How long the response's last bytes had lain in the kernel when they were read.
 
-
-def _late_ms(response: Any, body_read_ns: int | None, now: Callable[[], int]) -> int | None:
-    """How long the response's last bytes had lain in the kernel when they were read."""
-    if response is None or body_read_ns is None:
+    Nothing, as far as the kernel's ticks can tell, where the whole answer took less than one: then it is not asked.
+    """
+    read_ns = moments[BODY_READ]
+    if read_ns is None or port is None:
         return None
-    try:
-        age_ns = age_of_last_data_ns(response.extensions["network_stream"].get_extra_info("socket"))
-    except Exception:  # no connection any more: the record says None
-        return None
-    return None if age_ns is None else late_ms(age_ns - (now() - body_read_ns))
+    if asked_ns is None:
+        return 0
+    age = age_ns(info)
+    return None if age is None else late_ms(age - (asked_ns - read_ns))
 
 
 def _named(message: Any) -> dict[str, Any]:
@@ -239,8 +252,10 @@ def hook_protobuf_client(module: ModuleType) -> None:
     init = module.ProtobufClient.__init__
     _ = inspect.signature(init).parameters["interceptors"]
 
-    @functools.wraps(init)
+    @wraps(init)
     def init_wrapped(self: Any, *arguments: Any, interceptors: Any = (), **options: Any) -> None:
-        init(self, *arguments, interceptors=(*interceptors, RecordingInterceptor()), **options)
+        recording = guarded(RecordingInterceptor)
+        ours = () if recording is None else (recording,)
+        init(self, *arguments, interceptors=(*interceptors, *ours), **options)
 
     module.ProtobufClient.__init__ = init_wrapped

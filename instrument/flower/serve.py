@@ -14,12 +14,13 @@ from types import ModuleType
 from typing import Any
 
 from instrument.clock import short_id, this_clock
-from instrument.flower.arrival import age_of_last_data_ns, late_ms
-from instrument.flower.session import guarded, probe
+from instrument.flower.arrival import age_ns, late_ms, tcp_info
+from instrument.flower.session import guarded, probe, tell
 from instrument.probe import described
 from instrument.records import Serve
 
 HEADER = "x-fedprobe"
+HEADER_BYTES = HEADER.encode()
 QUIET_PATHS = ("acquire-task", "push-logs", "pull-logs", "send-task-heartbeat", "send-node-heartbeat")
 
 Event = MutableMapping[str, Any]
@@ -33,7 +34,7 @@ class StampingApp:
 
     def __init__(self, app: App) -> None:
         self._app = app
-        self._clock = short_id(str(this_clock()))
+        self._clock = short_id(str(this_clock())).encode()
         self._numbers = itertools.count(1)
 
     def __getattr__(self, name: str) -> Any:
@@ -41,101 +42,121 @@ class StampingApp:
 
     async def __call__(self, scope: Event, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        exchange = guarded(self._begun, scope)
+        exchange = None
+        try:
+            exchange = self._begun(scope, receive, send)
+        except Exception as error:
+            tell(self._begun, error)
         if exchange is None:
             await self._app(scope, receive, send)
             return
         try:
-            await self._app(
-                scope,
-                guarded(exchange.receiving, receive) or receive,
-                guarded(exchange.sending, send) or send,
-            )
+            await self._app(scope, exchange.receive, exchange.send)
         except BaseException as error:
             exchange.error = described(error)[:300]
             raise
         finally:
-            guarded(exchange.hand_over)
+            try:
+                exchange.hand_over()
+            except Exception as error:
+                tell(exchange.hand_over, error)
 
-    def _begun(self, scope: Event) -> _Exchange | None:
+    def _begun(self, scope: Event, receive: Receive, send: Send) -> _Exchange | None:
         """The exchange that begins now; None for what is no measured request."""
         if scope["type"] != "http" or scope["path"].endswith(QUIET_PATHS):
             return None
-        return _Exchange(next(self._numbers), scope, self._clock)
+        return _Exchange(next(self._numbers), self._clock, scope, receive, send)
 
 
 class _Exchange:
-    """The stamps of one request, while it is served."""
+    """The stamps of one request, while it is served, and the ASGI callables that make them."""
 
-    def __init__(self, number: int, scope: Event, clock: str) -> None:
-        self._now = probe().clock.mono_ns
-        self.arrive = self._now()
-        self.number = number
-        self.scope = scope
-        self.clock = clock
-        self.first_byte: int | None = None
-        self.last_byte: int | None = None
-        self.response: int | None = None
-        self.response_end: int | None = None
-        self.request_bytes = 0
-        self.response_bytes = 0
-        self.late_ms: int | None = None
-        self.status: int | None = None
-        self.error: str | None = None
+    first_byte: int | None = None
+    last_byte: int | None = None
+    response: int | None = None
+    response_end: int | None = None
+    request_bytes = 0
+    response_bytes = 0
+    late_ms: int | None = None
+    status: int | None = None
+    error: str | None = None
 
-    def receiving(self, receive: Receive) -> Receive:
-        connection = _socket_of(receive)
+    def __init__(self, number: int, clock: bytes, scope: Event, receive: Receive, send: Send) -> None:
+        self._probe = recording = probe()
+        self._now = now = recording.clock.mono_ns
+        self.arrive = now()
+        self._number = number
+        self._clock = clock
+        self._scope = scope
+        self._receive = receive
+        self._send = send
 
-        async def receive_stamped() -> Event:
-            event = await receive()
-            guarded(self._received, event, connection)
-            return event
+    async def receive(self) -> Event:
+        """ASGI's `receive`, which stamps what it receives."""
+        event = await self._receive()
+        try:
+            self._received(event)
+        except Exception as error:
+            tell(self._received, error)
+        return event
 
-        return receive_stamped
-
-    def _received(self, event: Event, connection: Any) -> None:
+    def _received(self, event: Event) -> None:
         if event["type"] != "http.request":
             return
         now = self._now()
-        self.first_byte = self.first_byte or now
+        if self.first_byte is None:
+            self.first_byte = now
         self.request_bytes += len(event.get("body", b""))
         if not event.get("more_body", False):
             self.last_byte = now
-            self.late_ms = late_ms(age_of_last_data_ns(connection))
+            self.late_ms = late_ms(age_ns(tcp_info(_socket_of(self._receive))))
 
-    def sending(self, send: Send) -> Send:
-        async def send_stamped(event: Event) -> None:
-            kind = event.get("type")
-            stamped = guarded(self._stamped, event) if kind == "http.response.start" else None
-            await send(event if stamped is None else stamped)
-            if kind == "http.response.body":
-                guarded(self._sent, event)
-
-        return send_stamped
+    def send(self, event: Event) -> Awaitable[None]:
+        """ASGI's `send`, which stamps what it sends; a response's start has the stamps in its headers."""
+        kind = event.get("type")
+        if kind == "http.response.body":
+            return self._send_body(event)
+        if kind == "http.response.start":
+            try:
+                event = self._stamped(event)
+            except Exception as error:
+                tell(self._stamped, error)
+        return self._send(event)
 
     def _stamped(self, event: Event) -> Event:
-        """A response's start with the stamps in its headers."""
         self.status = event["status"]
         self.response = self._now()
-        return {**event, "headers": [*event.get("headers", ()), (HEADER.encode(), self._header())]}
+        return {**event, "headers": [*event.get("headers", ()), (HEADER_BYTES, self._header())]}
+
+    async def _send_body(self, event: Event) -> None:
+        await self._send(event)
+        try:
+            self._sent(event)
+        except Exception as error:
+            tell(self._sent, error)
 
     def _sent(self, event: Event) -> None:
         self.response_bytes += len(event.get("body", b""))
         self.response_end = self._now()
 
     def _header(self) -> bytes:
-        after = (stamp and stamp - self.arrive for stamp in (self.first_byte, self.last_byte, self.response))
-        parts = (self.number, self.arrive, *after, self.late_ms, self.clock)
-        return ";".join("" if part is None else str(part) for part in parts).encode()
+        arrive, first, last, response = self.arrive, self.first_byte, self.last_byte, self.response
+        if first is not None and last is not None and response is not None and self.late_ms is not None:
+            after = (first - arrive, last - arrive, response - arrive, self.late_ms)
+            return b"%d;%d;%d;%d;%d;%d;%b" % (self._number, arrive, *after, self._clock)
+        known = (None if stamp is None else stamp - arrive for stamp in (first, last, response))
+        parts = (self._number, arrive, *known, self.late_ms)
+        return b";".join((*(b"" if part is None else b"%d" % part for part in parts), self._clock))
 
     def hand_over(self) -> None:
-        probe().emit(self._record)
+        """Emit the record, which the writer's thread makes."""
+        self._probe.emit(self._record)
 
     def _record(self) -> Serve:
-        peer, port = self.scope.get("client") or ("", 0)
+        peer, port = self._scope.get("client") or ("", 0)
         return Serve(
-            request=self.number,
-            path=self.scope["path"],
+            request=self._number,
+            path=self._scope["path"],
             peer=str(peer),
             peer_port=int(port),
             arrive_mono_ns=self.arrive,

@@ -18,7 +18,6 @@ Made = TypeVar("Made")
 class _Session:
     role: str = "other"
     probe: Probe | None = None
-    pid: int = 0
 
 
 def start(role: str) -> Probe:
@@ -29,10 +28,7 @@ def start(role: str) -> Probe:
 
 def probe() -> Probe:
     """This process's probe; a forked process gets its own."""
-    current = _Session.probe
-    if current is None or _Session.pid != os.getpid():
-        return _renew()
-    return current
+    return _Session.probe or _renew()
 
 
 def guarded(call: Callable[[*Given], Made], *arguments: *Given) -> Made | None:
@@ -43,17 +39,20 @@ def guarded(call: Callable[[*Given], Made], *arguments: *Given) -> Made | None:
     try:
         return call(*arguments)
     except Exception as error:
-        _tell(getattr(call, "__qualname__", "probe"), error)
+        tell(call, error)
         return None
 
 
-def _tell(where: str, error: Exception) -> None:
+def tell(call: Callable[..., object], error: Exception) -> None:
+    """Record that a piece of the probe's own work raised. Never raises.
+
+    What is done several times a request calls this from a `try` of its own, as `guarded` costs a call each time.
+    """
     with suppress(Exception):
-        probe().fault(where, error)
+        probe().fault(getattr(call, "__qualname__", "probe"), error)
 
 
 def _renew() -> Probe:
-    _Session.pid = os.getpid()
     _Session.probe = Probe(_open_writer)
     with suppress(RuntimeError):  # no more threads: what is recorded is written when the process ends
         _Session.probe.start()
@@ -65,3 +64,11 @@ def _open_writer() -> SegmentWriter:
 
     header = segment_header(_Session.role, os.environ, command_line())
     return SegmentWriter(Path(os.environ["FEDPROBE_OUT"]) / segment_name(header), header)
+
+
+def _forget() -> None:
+    _Session.probe = None
+
+
+# a forked process has no writer's thread, and its records are not its parent's
+os.register_at_fork(after_in_child=_forget)

@@ -62,6 +62,7 @@ class Signals:
     def __init__(self, asked: Mapping[str, Any]) -> None:
         self._roles = set(asked["roles"])
         self._trial = str(asked["trial"])
+        self._spool = Path(asked["spool"])
         self._number = signal.Signals(asked["signal"])
         self._undo = signal.Signals(asked["undo_signal"]) if asked.get("undo_signal") else None
         self._wait_s = float(asked["wait_s"])
@@ -70,7 +71,7 @@ class Signals:
     def apply(self, told: threading.Event) -> str:
         """Send it to every process of these roles, as soon as there is one. Raises MissedError where none comes."""
         polls = int(self._wait_s / _LOOK_S)
-        while not (there := found(self._trial, self._roles)):
+        while not (there := found(self._trial, self._roles, self._spool)):
             polls -= 1
             if polls < 0 or told.wait(_LOOK_S):
                 raise MissedError(f"no process of {', '.join(sorted(self._roles))} ran")

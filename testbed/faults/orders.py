@@ -170,25 +170,30 @@ def _on(host: Host, step: FaultStep, scene: Scene) -> Ordered:
     return Ordered(step=step, network=scene.network(host) if host in scene.nodes else "", **{**values, **made})
 
 
-def _kill(_host: Host, step: FaultStep, scene: Scene) -> dict[str, Any]:
+def _kill(host: Host, step: FaultStep, scene: Scene) -> dict[str, Any]:
     assert step.process
     return {
         "action": "signals",
-        "asked": _signals(step.process, scene.trial, "SIGKILL"),
+        "asked": _signals(step.process, host, scene, "SIGKILL"),
         "windows": [(0.0, 0.0)],
         "does": f"kill {step.process}",
     }
 
 
-def _stop(_host: Host, step: FaultStep, scene: Scene) -> dict[str, Any]:
+def _stop(host: Host, step: FaultStep, scene: Scene) -> dict[str, Any]:
     assert step.process
-    asked = {**_signals(step.process, scene.trial, "SIGSTOP"), "undo_signal": _number("SIGCONT")}
+    asked = {**_signals(step.process, host, scene, "SIGSTOP"), "undo_signal": _number("SIGCONT")}
     return {"action": "signals", "asked": asked, "does": f"stop {step.process}"}
 
 
-def _signals(process: str, trial: str, name: str) -> dict[str, Any]:
-    wait_s = _CLIENT_APP_WAIT_S if process == "clientapp" else _OTHERS_WAIT_S
-    return {"roles": list(ROLES_OF[process]), "trial": trial, "signal": _number(name), "wait_s": wait_s}
+def _signals(process: str, host: Host, scene: Scene, name: str) -> dict[str, Any]:
+    return {
+        "roles": list(ROLES_OF[process]),
+        "trial": scene.trial,
+        "spool": scene.folder(host, "spool"),
+        "signal": _number(name),
+        "wait_s": _CLIENT_APP_WAIT_S if process == "clientapp" else _OTHERS_WAIT_S,
+    }
 
 
 def _number(name: str) -> int:
@@ -272,7 +277,7 @@ def _churn(host: Host, step: FaultStep, scene: Scene) -> dict[str, Any]:
     joins += [None] * (len(leaves) - len(joins))
     return {
         "action": "churn",
-        "asked": {**_signals("supernode", scene.trial, "SIGKILL"), "start": scene.start_of(host)},
+        "asked": {**_signals("supernode", host, scene, "SIGKILL"), "start": scene.start_of(host)},
         "windows": list(zip(leaves, joins, strict=True)),
     }
 

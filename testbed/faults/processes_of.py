@@ -1,19 +1,34 @@
-"""Finds the processes of a trial on this host: by the mark in their environment, and by what they are."""
+"""Finds the processes of a trial on this host: by what they are, and by a mark that says whose.
+
+The mark is in their environment. Flower makes its processes unreadable to all but root, so that another user goes by
+their spool files, whose names have each process's role and id; see `testbed.leftovers`.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
-from instrument.identity import role_of
+from instrument.identity import ROLES, role_of
 
 COLLECTOR = "collector"
 _PROC = Path("/proc")
+_NAMED = re.compile(rf".+-(?P<role>{'|'.join(ROLES)})-(?P<pid>\d+)-\d+")  # see `instrument.spool.segment_name`
 
 
-def found(trial: str, roles: Collection[str]) -> dict[int, str]:
+def found(trial: str, roles: Collection[str], spool: Path) -> dict[int, str]:
     """The processes of these roles, by pid. Roles are those of `instrument.identity`, and "collector"."""
-    return {pid: role for pid, role in _all(trial) if role in roles}
+    return {pid: role for pid, role in (*_by_spool(spool), *_all(trial)) if role in roles}
+
+
+def _by_spool(spool: Path) -> Iterator[tuple[int, str]]:
+    """Those that have a file in the trial's spool folder and still are what they were when they made it."""
+    for file in spool.glob("*.jsonl"):
+        if named := _NAMED.fullmatch(file.stem):
+            role, pid = named["role"], int(named["pid"])
+            if role_of(_words(_PROC / str(pid) / "cmdline")) == role:
+                yield pid, role
 
 
 def role_in(argv: list[str], environment: list[str], trial: str) -> str:

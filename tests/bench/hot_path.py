@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import os
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from instrument.flower import session
+from instrument.flower import rpc, session
+from instrument.flower.arrival import TICK_NS
 from instrument.flower.rpc import RecordingInterceptor
 from instrument.flower.serve import StampingApp
 from instrument.probe import Probe, Timed
@@ -34,9 +35,15 @@ PATH = "/v1/fleet/pull-messages"
 
 def microseconds() -> dict[str, Estimate]:
     """`emit`: handing over a record; `span`: two clock readings, the record and its hand-over; `rpc`, `serve`: all
-    that the hook of one request does at its client and at its server."""
+    that the hook of one request does at its client and at its server; `rpc_asking`: where the answer took a tick."""
     probe = _probe_without_writer()
-    return {"emit": _emit(probe), "span": _span(probe), "rpc": _rpc(probe), "serve": _serve(probe)}
+    return {
+        "emit": _emit(probe),
+        "span": _span(probe),
+        "rpc": _rpc(probe),
+        "rpc_asking": _rpc(probe, least_ns=0),
+        "serve": _serve(probe),
+    }
 
 
 def written_per_s(folder: Path) -> Estimate:
@@ -59,7 +66,7 @@ def written_per_s(folder: Path) -> Estimate:
 
 def _probe_without_writer() -> Probe:
     probe = Probe(lambda: None, capacity=10 * CALLS)  # type: ignore[arg-type, return-value]
-    session._Session.probe, session._Session.pid = probe, os.getpid()
+    session._Session.probe = probe
     return probe
 
 
@@ -82,10 +89,14 @@ def _span(probe: Probe) -> Estimate:
     return _each(probe, calls, _nothing)
 
 
-def _rpc(probe: Probe) -> Estimate:
-    """Of a request that was made once: its events are told again, its response is returned again."""
+def _rpc(probe: Probe, least_ns: int = TICK_NS) -> Estimate:
+    """Of a request that was made once: its events are told again, its response is returned again.
+
+    An answer that takes `least_ns` or more has the kernel asked how late it was read.
+    """
     import httpx
 
+    rpc.TICK_NS = least_ns
     interceptor = RecordingInterceptor()
     with serving(answer) as url, httpx.Client() as client:
         events: list[str] = []
@@ -119,9 +130,6 @@ def _rpc(probe: Probe) -> Estimate:
 
 
 def _serve(probe: Probe) -> Estimate:
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"x" * 30}
-
     async def send(_event: Any) -> None:
         return None
 
@@ -132,14 +140,36 @@ def _serve(probe: Probe) -> Estimate:
 
     scope = {"type": "http", "path": PATH, "client": ("10.77.1.1", 40_000)}
 
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        client = socket.create_connection(listening.getsockname())
+        connection, _ = listening.accept()
+
     def calls_of(app: Callable[[Any, Any, Any], Awaitable[None]]) -> Callable[[], None]:
         async def calls() -> None:
+            cycle = _Cycle(connection)
             for _ in range(CALLS):
-                await app(scope, receive, send)
+                await app(scope, cycle.receive, send)
 
         return lambda: asyncio.run(calls())
 
-    return _each(probe, calls_of(StampingApp(served)), calls_of(served))
+    with client, connection:
+        return _each(probe, calls_of(StampingApp(served)), calls_of(served))
+
+
+class _Cycle:
+    """As uvicorn's, of whose connection the kernel is asked: its `receive`, and its transport's socket."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.transport = self
+        self._extra = {"socket": connection}
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """As asyncio's transports do."""
+        return self._extra.get(name, default)
+
+    async def receive(self) -> dict[str, Any]:
+        """A small body, whole."""
+        return {"type": "http.request", "body": b"x" * 30}
 
 
 def _nothing() -> None:

@@ -18,6 +18,7 @@ from tests.campaign.machine_state import machine_state
 
 pytestmark = [
     pytest.mark.netns,
+    pytest.mark.long,  # links are measured in every run of tests/testbed/emulation/test_measured_links.py
     pytest.mark.timeout(300),
     pytest.mark.skipif(bool(missing_programs(["iperf3", "ping"])), reason="no iperf3 or no ping here: make setup"),
 ]

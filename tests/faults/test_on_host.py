@@ -126,7 +126,10 @@ def test_what_never_came_to_its_round_is_told_and_not_done(host: Host) -> None:
 def test_what_cannot_be_done_is_recorded_as_missed_with_the_reason(host: Host) -> None:
     nothing = host.start("settings", {"files": str(host.folder / "absent"), "ratio": 0.5, "least": 1})
     machine = host.start("fill", {"folder": str(host.folder)})
-    nobody = host.start("signals", {"roles": ["flower-supernode"], "trial": "t", "signal": 9, "wait_s": 0.1})
+    nobody = host.start(
+        "signals",
+        {"roles": ["flower-supernode"], "trial": "t", "spool": str(host.folder), "signal": 9, "wait_s": 0.1},
+    )
     half = [{"argv": ["touch", str(host.folder / "made")]}, {"argv": ["false"]}]
     back = [{"argv": ["true"]}, {"argv": ["rm", str(host.folder / "made")]}]
     failing = host.start("commands", {"apply": half, "undo": back, "words": "x"})

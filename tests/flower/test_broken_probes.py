@@ -54,27 +54,27 @@ HOOKS = [
 INSIDE = [
     {
         LINK: ["serve:_Exchange.__init__"],
-        NODE: ["rpc:_begun", "sleeps:slept"],
+        NODE: ["rpc:_measured", "sleeps:slept"],
         EXEC: ["superexec:_launched"],
         SERVER_APP: [
             *("server_app:_record_dispatches", "server_app:_record_replies", "server_app:_pulled_message"),
             "rpc:_late_ms",
         ],
-        CLIENT_APP: ["rpc:_begun", "client_app:message_fields"],
+        CLIENT_APP: ["rpc:_measured", "client_app:message_fields"],
     },
     {
-        LINK: ["serve:_Exchange.receiving", "serve:_Exchange.sending", "serve:_Exchange.hand_over"],
-        NODE: ["rpc:_Attempt.__init__"],
+        LINK: ["serve:_Exchange.hand_over", "serve:tcp_info"],
+        NODE: ["rpc:RecordingInterceptor.__init__"],
         EXEC: ["sleeps:slept"],
         SERVER_APP: [
-            *("rpc:_Attempt.end", "server_app:_kind_of", "server_app:_dispatched", "server_app:_replied"),
+            *("rpc:_hand_over", "server_app:_kind_of", "server_app:_dispatched", "server_app:_replied"),
             *("server_app:_record_aggregated", "server_app:_length"),
         ],
-        CLIENT_APP: ["rpc:_Attempt.end", "client_app:_reply_fields"],
+        CLIENT_APP: ["rpc:_hand_over", "client_app:_reply_fields"],
     },
     {
         LINK: ["serve:_Exchange._received", "serve:_Exchange._stamped", "serve:_Exchange._sent"],
-        NODE: ["rpc:_local_port"],
+        NODE: ["rpc:_connection"],
         SERVER_APP: ["rpc:_named", "sleeps:slept", "server_app:_record_score", "server_app:_model"],
         CLIENT_APP: ["rpc:_record", "client_app:run_queue_wait_ns"],
     },

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -14,7 +13,8 @@ import pytest
 
 from instrument.clock import ManualClock, short_id, this_clock
 from instrument.flower import rpc, serve, server_app, session, sleeps, spans
-from instrument.probe import Probe
+from instrument.flower.arrival import TICK_NS
+from instrument.probe import Probe, made_of
 from instrument.records import Fault, Record, Rpc, Score, Serve, Sleep, Span
 
 
@@ -26,7 +26,7 @@ class Collecting(Probe):
         self.records: list[Record] = []
 
     def emit(self, record) -> None:
-        made = record() if callable(record) else record
+        made = made_of(record)
         if made is not None:
             self.records.append(made)
 
@@ -44,7 +44,6 @@ def in_a_loop(coroutine):
 def probe(monkeypatch: pytest.MonkeyPatch) -> Collecting:
     collecting = Collecting()
     monkeypatch.setattr(session._Session, "probe", collecting)
-    monkeypatch.setattr(session._Session, "pid", os.getpid())
     return collecting
 
 
@@ -309,6 +308,43 @@ def test_a_failed_attempt_is_recorded_and_its_exception_unchanged(probe: Collect
     assert (record.status, record.error) == (None, "ConnectionError('refused')")
 
 
+class Stream:
+    """As httpcore's: one connection, whose socket is asked."""
+
+    def __init__(self, port: int) -> None:
+        self.port, self.asked = port, 0
+
+    def get_extra_info(self, name: str):
+        self.asked += name == "client_addr"
+        return ("10.0.0.2", self.port) if name == "client_addr" else None
+
+
+def test_a_kept_connection_is_asked_for_its_port_once_and_a_new_one_again(probe: Collecting) -> None:
+    streams = [Stream(4711), Stream(4712)]
+    for stream in (streams[0], streams[0], streams[1]):
+        answer = response()
+        answer.extensions["network_stream"] = stream
+        rpc.RecordingInterceptor().intercept(context(), lambda _, answer=answer: answer)
+    assert [record.local_port for record in probe.of(Rpc)] == [4711, 4711, 4712]
+    assert [stream.asked for stream in streams] == [1, 1]
+
+
+@pytest.mark.parametrize(("took_ns", "late"), [(TICK_NS - 1, 0), (TICK_NS, None)])
+def test_only_an_answer_that_took_a_tick_can_have_been_read_late(probe: Collecting, took_ns: int, late) -> None:
+    """The stand-in has no socket: where the kernel is asked, it does not tell."""
+    answer = response()
+    answer.extensions["network_stream"] = Stream(4711)
+
+    def send(asked):
+        asked.request.extensions["trace"](rpc.HEADERS_SENT, {})
+        probe.clock.advance(took_ns)
+        asked.request.extensions["trace"](rpc.BODY_READ, {})
+        return answer
+
+    rpc.RecordingInterceptor().intercept(context(), send)
+    assert [record.late_ms for record in probe.of(Rpc)] == [late]
+
+
 @pytest.mark.parametrize("method", rpc.QUIET_METHODS)
 def test_polling_is_not_recorded(probe: Collecting, method: str) -> None:
     asked = context(f"/flwr.proto.Fleet/{method}")
@@ -418,12 +454,12 @@ def test_a_request_that_cannot_be_followed_is_served_all_the_same(
     def fail(*_):
         raise ValueError("ours")
 
-    for name in ("receiving", "sending", "hand_over"):
+    for name in ("_received", "_stamped", "_sent", "hand_over"):
         monkeypatch.setattr(serve._Exchange, name, fail)
     start, body = in_a_loop(exchange(reading, SCOPE, BODY))
     assert start["headers"] == [(b"a", b"b")]
     assert body["body"] == b"1234567"
-    assert [fault.error for fault in probe.of(Fault)] == ["ValueError('ours')"] * 3
+    assert [fault.error for fault in probe.of(Fault)] == ["ValueError('ours')"] * 5
 
 
 def test_the_app_behind_the_wrapper_keeps_its_attributes() -> None:
