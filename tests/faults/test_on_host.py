@@ -63,6 +63,10 @@ def host(tmp_path: Path, repository: Path) -> Iterator[Host]:
         process.communicate()
 
 
+def kills(role: str, spool: Path, *, wait_s: float = 5.0) -> dict[str, Any]:
+    return {"roles": [role], "trial": "t", "spool": str(spool), "signal": int(signal.SIGKILL), "wait_s": wait_s}
+
+
 def said(process: subprocess.Popen[str]) -> list[str]:
     text, _ = process.communicate(timeout=30)
     assert process.returncode == 0
@@ -126,10 +130,7 @@ def test_what_never_came_to_its_round_is_told_and_not_done(host: Host) -> None:
 def test_what_cannot_be_done_is_recorded_as_missed_with_the_reason(host: Host) -> None:
     nothing = host.start("settings", {"files": str(host.folder / "absent"), "ratio": 0.5, "least": 1})
     machine = host.start("fill", {"folder": str(host.folder)})
-    nobody = host.start(
-        "signals",
-        {"roles": ["flower-supernode"], "trial": "t", "spool": str(host.folder), "signal": 9, "wait_s": 0.1},
-    )
+    nobody = host.start("signals", kills("flower-supernode", host.folder, wait_s=0.1))
     half = [{"argv": ["touch", str(host.folder / "made")]}, {"argv": ["false"]}]
     back = [{"argv": ["true"]}, {"argv": ["rm", str(host.folder / "made")]}]
     failing = host.start("commands", {"apply": half, "undo": back, "words": "x"})
@@ -170,3 +171,28 @@ def test_processes_of_a_trial_are_known_by_their_mark_and_by_what_they_are() -> 
     assert role_in(["python", "/venv/bin/flower-supernode", "--x"], mine, "b") == ""
     assert role_in(["python", "-m", "collectors", "--trial", "a"], [], "a") == "collector"
     assert role_in(["python", "-m", "collectors", "--trial", "b"], [], "a") == ""
+
+
+@pytest.mark.parametrize("by", ["environment", "spool"])
+def test_a_process_is_found_by_its_environment_or_its_spool_file_and_no_other_is_killed(host: Host, by: str) -> None:
+    program = host.folder / "flwr-clientapp"
+    program.write_text("import time\nprint('here', flush=True)\ntime.sleep(60)\n")
+    mine, other = (
+        subprocess.Popen(
+            [sys.executable, str(program)], stdout=subprocess.PIPE, text=True, env={**os.environ, **environment}
+        )
+        for environment in ({"FEDPROBE_TRIAL": "t"} if by == "environment" else {}, {"FEDPROBE_TRIAL": "another"})
+    )
+    host.running += [mine, other]
+    for process in (mine, other):
+        assert process.stdout
+        assert process.stdout.readline() == "here\n"
+    if by == "spool":
+        (host.folder / f"pi1-flwr-clientapp-{mine.pid}-1.jsonl").touch()
+        (host.folder / f"pi1-flower-supernode-{other.pid}-1.jsonl").touch()  # its process id is another program's now
+    asked = kills("flwr-clientapp", host.folder)
+    line, end = said(host.start("signals", asked, windows=[[0.0, 0.0]]))
+    assert f"SIGKILL to flwr-clientapp {mine.pid}" in line
+    assert end == "done"
+    assert mine.wait(10) == -signal.SIGKILL
+    assert other.poll() is None
