@@ -124,6 +124,19 @@ def test_the_report_names_what_was_applied_and_warns_of_what_missed(killed: tupl
     assert all(len(row.cells) == len(faults_table([trial]).head) for row in rows)
 
 
+def test_rounds_that_a_fault_cost_are_its_result_and_no_flaw(killed: tuple[Scene, Records]) -> None:
+    scene, records = killed
+    (app,) = [app for app in scene.apps if app.killed]
+
+    def severity(trial: TrialTimes) -> list[str]:
+        return [one.severity for one in judge([trial], measure([trial])) if one.rule == "incomplete_rounds"]
+
+    assert severity(analysed(records)) == ["unfit"]
+    assert severity(analysed(with_segments(records, fault(scene.nodes[0], app.born_ns)))) == ["warn"]
+    late = fault(scene.nodes[0], scene.round_truth[3][1] - MS)
+    assert severity(analysed(with_segments(records, late))) == ["unfit"], "a later fault explains nothing"
+
+
 def test_without_faults_nothing_is_said_of_them() -> None:
     trial = analysed(Scene(nodes=hosts(2)).records())
     assert list(trial.effects) == []

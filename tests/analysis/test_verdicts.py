@@ -327,4 +327,5 @@ def test_every_rule_is_held_by_a_test() -> None:
     names = {rule.__name__ for rule in RULES} - {"lost_records"}
     told = {"nothing_measured", "single_trial", "cpu_limited", "stall", "definition_range", "no_bound"}
     told |= {"polling", "start_up", "emulated"}
+    told |= {"declared_faults"}  # test_faults
     assert names <= told | FIRES.keys()
