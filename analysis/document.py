@@ -248,6 +248,7 @@ def _trial(trial: TrialTimes) -> dict[str, Any]:
         "captures": [dataclasses.asdict(capture) for capture in trial.captures],
         "failed_captures": [dict(zip(("host", "reason"), failed, strict=True)) for failed in trial.failed_captures],
         "faults": list(trial.faults),
+        "effects": [dataclasses.asdict(effect) for effect in trial.effects],
         "sleeps_s": dict(trial.sleeps_s),
         "checks": [dict(check) for check in facts.checks],
         "link": _link(facts.link),

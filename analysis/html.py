@@ -12,6 +12,7 @@ from importlib import resources
 from analysis import formats
 from analysis.baseline_rows import baseline_tables
 from analysis.convergence_rows import convergence_tables
+from analysis.fault_tables import faults_table
 from analysis.figure import INK, Figure
 from analysis.figures import figures
 from analysis.invalid_rows import invalid_table
@@ -42,6 +43,7 @@ def page(summary: Summary, *, title: str = "Where the time of federated learning
     made += waiting_tables(summary)
     made += baseline_tables(summary.baseline, summary.trials) if summary.baseline else []
     made += [table for table in (invalid_table(every_trial(summary)),) if table.rows]
+    made += [table for table in (faults_table(every_trial(summary)),) if table.rows]
     made += [table for table in (paths_table(every_trial(summary)),) if table.rows]
     made.sort(key=lambda table: LOOKED_UP.index(table.name) if table.name in LOOKED_UP else -1)
     parts = {

@@ -188,6 +188,34 @@ class CaptureCounts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FaultEffect:
+    """One time that a fault which the campaign asked for was applied to a host, and what came of it.
+
+    `start_s` and `undone_s` count from the trial's first configure, `since_s` from `since`; None: it was not undone,
+    or its host's clock is not known. `round` is the one in which it began. `noticed_s` is how long Flower took until
+    the ServerApp had an error reply for that host: None where none came. `lost` are the rounds from then on that are
+    not complete; `delay_s` is how much longer the slowest round that it touched took than the median of those that no
+    fault touched. `wasted_s` adds up the lives of ClientApps on that host whose reply never counted.
+    """
+
+    fault: str
+    does: str
+    host: str
+    phase: str
+    detail: str
+    since: str
+    since_s: float
+    start_s: float | None
+    undone_s: float | None = None
+    round: int | None = None
+    noticed_s: float | None = None
+    error_codes: Sequence[int] = ()
+    lost: Sequence[int] = ()
+    delay_s: float | None = None
+    wasted_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MissingHook:
     """A module of Flower's that processes of one role on one host were not hooked in, and why."""
 
@@ -236,6 +264,7 @@ class TrialTimes:
     models: Mapping[int, str] = field(default_factory=dict)
     evaluate_server_s: Sequence[float] = ()
     faults: Sequence[str] = ()
+    effects: Sequence[FaultEffect] = ()
     missing_hooks: Sequence[MissingHook] = ()
     cut_segments: Sequence[str] = ()
     unreadable: Sequence[tuple[str, str, str]] = ()

@@ -127,6 +127,8 @@ def fitted(exchanges: Sequence[FourStamps]) -> ClockMap:
     high, low = _limits(exchanges, line, np.array(moments, dtype=np.float64))
     offset = round(float(np.median((high + low) / 2)))
     error = np.maximum(high - offset, offset - low) + ROUNDING_NS
+    if (high < low).any():  # they contradict each other: a clock was stepped, and each is true of its own time alone
+        error = np.full(len(moments), (np.abs(theta - offset - drift * when) + bound).max() + ROUNDING_NS)
     return ClockMap(
         offset_ns=base + offset,
         drift=drift,

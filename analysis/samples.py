@@ -18,6 +18,7 @@ from instrument.phases import PHASES
 
 INTERFACES = ("ethernet", "wifi", "5g")
 PAIRS = (("5g", "ethernet"), ("5g", "wifi"), ("wifi", "ethernet"))
+UNDER = " under "  # between a network and the fault that its trials ran under
 UNNAMED = "loopback"
 DIRECTIONS = ("uplink", "downlink")
 # what a round does once, however many messages it has
@@ -36,8 +37,12 @@ class Reading:
 
 
 def interface_of(trial: TrialTimes) -> str:
-    """The network of a trial; a spool that no runner wrote names none, and is called loopback."""
-    return trial.facts.interface or UNNAMED
+    """The network of a trial, with the fault that it ran under: trials under a fault are compared with none without.
+
+    A spool that no runner wrote names no network, and is called loopback.
+    """
+    network, fault = trial.facts.interface or UNNAMED, trial.facts.settings.get("fault")
+    return f"{network}{UNDER}{fault}" if isinstance(fault, str) else network
 
 
 def is_usable(trial: TrialTimes) -> bool:
@@ -56,7 +61,8 @@ def by_interface(trials: Sequence[TrialTimes]) -> dict[str, list[tuple[int, Tria
 
 def interface_order(name: str) -> tuple[int, str]:
     """Sorting key of interfaces: slower media later, unknown ones last."""
-    return (INTERFACES.index(name) if name in INTERFACES else len(INTERFACES), name)
+    network = name.partition(UNDER)[0]
+    return (INTERFACES.index(network) if network in INTERFACES else len(INTERFACES), name)
 
 
 def complete_rounds(trial: TrialTimes) -> set[int]:

@@ -266,12 +266,15 @@ def _span_ns(views: Sequence[Interval]) -> int:
 
 
 def _bytes_of(busy: Sequence[Interval], objects: Sequence[ObjectOnTheWay]) -> list[int]:
-    """The payload of each busy stretch; an object without length counts with the first stretch after it."""
+    """The payload of each busy stretch; an object without length counts with the first stretch after it.
+
+    Where a clock was stepped no object may have any length.
+    """
     counts = [0] * len(busy)
     for item in objects:
         inside = [place for place, stretch in enumerate(busy) if overlaps(stretch, item.two_ended)]
         later = [place for place, stretch in enumerate(busy) if stretch.end_ns >= item.two_ended.start_ns]
-        if place := (inside or later or [len(busy) - 1])[:1]:
+        if place := (inside or later or [len(busy) - 1] * bool(busy))[:1]:
             counts[place[0]] += item.payload_bytes
     return counts
 

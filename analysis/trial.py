@@ -12,6 +12,7 @@ from typing import Any
 from analysis import store
 from analysis.bounds import with_bounds
 from analysis.breakdown import rounds
+from analysis.faults import effects
 from analysis.hooks import missing_hooks
 from analysis.joins import JoinedMessage, joined, last_run, runs
 from analysis.load import Records, load_spools
@@ -59,6 +60,7 @@ def analyse(records: Records, facts: TrialFacts) -> TrialTimes:
             if span.name == "evaluate_server"
         ],
         faults=[*_faults(records), *_other_runs(records, run_id)],
+        effects=effects(records, axis, pairs, made),
         missing_hooks=missing_hooks(records),
         cut_segments=[*(segment.name for segment in records.segments if segment.cut), *records.empty],
         unreadable=_unreadable(records),

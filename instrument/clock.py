@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from instrument.clock_error import ClockError
+from instrument.clock_step import NO_STEP
 from instrument.values import value
 
 
@@ -91,15 +92,19 @@ class SystemClock:
     def __init__(self, *, kernel_wall: bool = False) -> None:
         self._error = ClockError.of(os.environ)
         self._wall_ns = 0 if kernel_wall else self._error.wall_ns
+        self._step = NO_STEP if kernel_wall else self._error.step
         # CLOCK_MONOTONIC, in nanoseconds: the interpreter's own function, as each measured moment is a call of it
-        self.mono_ns: Callable[[], int] = self._wrong_mono_ns if self._error.drift_ppb else time.monotonic_ns
+        is_wrong = self._error.monotonic_is_wrong
+        self.mono_ns: Callable[[], int] = self._wrong_mono_ns if is_wrong else time.monotonic_ns
 
     def _wrong_mono_ns(self) -> int:
         return self._error.mono_ns(time.monotonic_ns())
 
     def wall_ns(self) -> int:
         """CLOCK_REALTIME, in nanoseconds."""
-        return time.time_ns() + self._wall_ns
+        if self._step is NO_STEP:
+            return time.time_ns() + self._wall_ns
+        return time.time_ns() + self._wall_ns + self._step.wall_ns(time.monotonic_ns())
 
     def sleep_until_mono_ns(self, deadline_ns: int) -> None:
         """Sleep until the deadline; returns at once where it has passed."""
@@ -136,6 +141,11 @@ class ManualClock:
             raise ValueError(f"time cannot go backwards: asked to advance by {ns} ns")
         self._mono_ns += ns
         self._wall_ns += ns
+
+
+def kernel_mono_ns() -> int:
+    """CLOCK_MONOTONIC as the kernel has it, whatever FEDPROBE_CLOCK asks for; its steps begin by this."""
+    return time.monotonic_ns()
 
 
 def sleep_s(seconds: float) -> None:

@@ -277,6 +277,26 @@ class Fault:
 
 
 @record
+class Applied:
+    """One step of a fault that the campaign asked for: applied, undone, or missed, and on which target.
+
+    What was done lies between the two moments. `since_s` counts from `since`: "run" (its submission) or "round N"
+    (when the controller saw its first message). Not to be confused with `Fault`, a failure of the instrument.
+    """
+
+    kind: ClassVar[str] = "applied"
+    fault: str
+    does: str
+    phase: str
+    target: str
+    start_mono_ns: int
+    end_mono_ns: int
+    since: str
+    since_s: float
+    detail: str = ""
+
+
+@record
 class Hook:
     """One module of Flower's in one process, right after its import: whether what is hooked there was found.
 
@@ -307,7 +327,22 @@ class Capture:
 
 
 Record = Union[  # noqa: UP007
-    Segment, End, Rpc, Serve, Span, Sleep, Dispatch, Reply, Model, Score, Sample, Exchange, Fault, Hook, Capture
+    Segment,
+    End,
+    Rpc,
+    Serve,
+    Span,
+    Sleep,
+    Dispatch,
+    Reply,
+    Model,
+    Score,
+    Sample,
+    Exchange,
+    Fault,
+    Applied,
+    Hook,
+    Capture,
 ]
 KINDS: Mapping[str, type[Record]] = {kind.kind: kind for kind in get_args(Record)}
 

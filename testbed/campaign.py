@@ -13,6 +13,7 @@ from instrument.polling import Polling
 from testbed.design.factor_tables import gathered, with_listed_factors
 from testbed.design.factors import of_a_trial
 from testbed.errors import UsageError
+from testbed.faults.tables import NONE, FaultName, FaultStep, Steps, require_known
 from testbed.inventory import NetworkName
 from testbed.validation import explained, stated
 from testbed.validity_limits import ValidityLimits
@@ -39,6 +40,7 @@ class Factors(_Strict):
 
     interface: tuple[NetworkName, ...] = Field(min_length=1)
     polling: tuple[Polling, ...] = Field(default=("stock",), min_length=1)
+    fault: tuple[str, ...] = Field(default=(NONE,), min_length=1)
     others: dict[str, tuple[Any, ...]] = {}
 
     @model_validator(mode="before")
@@ -46,7 +48,7 @@ class Factors(_Strict):
     def _gathered(cls, written: Any) -> Any:
         return gathered(written) if isinstance(written, Mapping) else written
 
-    @field_validator("interface", "polling")
+    @field_validator("interface", "polling", "fault")
     @classmethod
     def _once_each(cls, values: tuple[str, ...]) -> tuple[str, ...]:
         if len(set(values)) != len(values):
@@ -225,6 +227,22 @@ class Campaign(_Strict):
     limits: Limits = Limits()
     validity: ValidityLimits = ValidityLimits()
     priorities: dict[FLOWER_ROLES, Annotated[int, Field(ge=-20, le=19)]] = {}
+    fault: dict[FaultName, Steps] = {}
+
+    @property
+    def fault_name(self) -> str:
+        """The fault of a planned trial's campaign, which has one level of it."""
+        return self.factors.fault[0]
+
+    @property
+    def fault_steps(self) -> tuple[FaultStep, ...]:
+        """The steps of that fault; none where its level is "none"."""
+        return self.fault.get(self.fault_name, ())
+
+    @model_validator(mode="after")
+    def _has_its_faults(self) -> Campaign:
+        require_known(self.factors.fault, self.fault)
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from analysis.faults import are_counters_disturbed, killed_by_faults
 from analysis.load import Records, SegmentRecords
 from instrument.records import Model, Rpc, Sample, Segment, Serve
 from testbed.inventory import Security
@@ -44,7 +45,7 @@ def all_checks(
     records: Records, devices: Sequence[Devices], server_side: Iterable[str], *, security: Security = "none"
 ) -> list[Check]:
     """Every check of one trial. `server_side` are the addresses that nodes of the dialled network may have."""
-    checks = [_counters(records, device) for device in devices]
+    checks = [] if are_counters_disturbed(records) else [_counters(records, device) for device in devices]
     checks += [_silence(records, device) for device in devices]
     if security != "none":
         checks.append(_secured(records, security))
@@ -184,9 +185,11 @@ def _was_told(header: Segment, option: str) -> bool:
 
 
 def _spools(records: Records) -> Check:
-    cut = [_label(segment) for segment in records.segments if segment.end is None]
+    killed = killed_by_faults(records)
+    cut = [_label(segment) for segment in records.segments if segment.end is None and _who(segment) not in killed]
     dropped = sum(segment.end.dropped for segment in records.segments if segment.end is not None)
     detail = f"{len(records.segments)} files, cut off: {', '.join(cut) or 'none'}, records dropped: {dropped}"
+    detail += f", processes killed by the fault: {len(killed)}" if killed else ""
     return Check(name="spools: whole", passed=not cut and dropped == 0, detail=detail)
 
 
@@ -203,6 +206,10 @@ def _models(records: Records) -> Check:
         passed=bool(digests) and differ,
         detail=f"{len(set(digests.values()))} different models after {len(digests)} rounds",
     )
+
+
+def _who(segment: SegmentRecords) -> tuple[str, int]:
+    return segment.header.host, segment.header.pid
 
 
 def _label(segment: SegmentRecords) -> str:

@@ -66,6 +66,19 @@ class Started:
         return f"{self.kind} on {self.host.name}"
 
 
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A command of a trial under the probes, and the environment that it gets beside its host's own."""
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+
+
+def trial_folder(host: Host, trial: str, *parts: str) -> str:
+    """A path below a trial's folder on a host. Pure."""
+    return posixpath.join(host.work_folder, "trials", trial, *parts)
+
+
 @dataclass(slots=True)
 class Deployment:
     """The processes of one trial. `nodes` are the SuperNodes' hosts in partition order.
@@ -107,7 +120,7 @@ class Deployment:
 
     def folder(self, host: Host, *parts: str) -> str:
         """A path below this trial's folder on a host."""
-        return posixpath.join(host.work_folder, "trials", self.trial, *parts)
+        return trial_folder(host, self.trial, *parts)
 
     def prepare(self) -> None:
         """Make the trial's folders on every host; what an earlier run left under the trial's name is moved aside."""
@@ -150,7 +163,9 @@ class Deployment:
         command = ["flower-superlink", *self.credentials.superlink_options()]
         command += ["--disable-runtime-dependency-installation"]
         server = self.inventory.server
-        self._instrumented("superlink", server, [*command, "--host", "0.0.0.0", "--port", str(SUPERLINK_PORT)])  # noqa: S104
+        command += ["--host", "0.0.0.0", "--port", str(SUPERLINK_PORT)]  # noqa: S104
+        program = self._instrumented("superlink", server, command)
+        self._start("superlink", server, program.command, program.environment)
 
     def wait_superlink(self) -> None:
         """Return when the SuperLink listens."""
@@ -171,11 +186,16 @@ class Deployment:
 
     def start_supernodes(self) -> None:
         """Start a SuperNode on every node."""
-        for partition, node in enumerate(self.nodes):
-            config = f"partition-id={partition} num-partitions={len(self.nodes)}"
-            command = ["flower-supernode", *self.credentials.supernode_options(node)]
-            command += ["--superlink", self.address(node), "--port", str(RUNTIME_PORT)]
-            self._instrumented("supernode", node, [*command, "--node-config", config])
+        for node in self.nodes:
+            program = self.supernode(node)
+            self._start("supernode", node, program.command, program.environment)
+
+    def supernode(self, node: Host) -> Program:
+        """How the SuperNode of a node is started: at first, and when a node joins again."""
+        config = f"partition-id={self.nodes.index(node)} num-partitions={len(self.nodes)}"
+        command = ["flower-supernode", *self.credentials.supernode_options(node)]
+        command += ["--superlink", self.address(node), "--port", str(RUNTIME_PORT)]
+        return self._instrumented("supernode", node, [*command, "--node-config", config])
 
     def submit(self) -> str:
         """Run the app that was put on the server host. Returns Flower's run id."""
@@ -201,10 +221,10 @@ class Deployment:
             self._stop_kind("supernode")
             return status.result()
 
-    def check_alive(self) -> None:
+    def check_alive(self, may_end: Callable[[Started], bool] = lambda _: False) -> None:
         """Raises TrialError where a process has ended that must not have."""
         for process in self.started:
-            if not process.shell.alive(process.pid):
+            if not process.shell.alive(process.pid) and not may_end(process):
                 raise TrialError(
                     f"{process.name} ended by itself. {self._last_words(process)}", reason=_LOST[process.kind]
                 )
@@ -255,7 +275,7 @@ class Deployment:
         except FedprobeError as error:
             self.not_ended.append(f"keys of the trial are left on {host.name}: {error}")
 
-    def _instrumented(self, kind: str, host: Host, command: Sequence[str]) -> None:
+    def _instrumented(self, kind: str, host: Host, command: Sequence[str]) -> Program:
         out = self.folder(host, "spool")
         bin_folder = posixpath.dirname(host.python)
         full = [posixpath.join(bin_folder, "fedprobe"), "instrument", "--out", out, "--", *command]
@@ -270,7 +290,7 @@ class Deployment:
             "FEDPROBE_HOST": host.name,
             "FEDPROBE_NICE": ",".join(f"{role}={value}" for role, value in self.campaign.priorities.items()),
         }
-        self._start(kind, host, full, environment)
+        return Program(full, environment)
 
     def _collector(self, host: Host, clock: list[str], *, wait: bool = True) -> None:
         collect = self.campaign.collect

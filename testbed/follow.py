@@ -8,6 +8,7 @@ from collections.abc import Callable
 from instrument.clock import SystemClock, sleep_s
 from instrument.records import Serve
 from testbed.deployment import Deployment, TrialError
+from testbed.faults.conduct import Faults
 from testbed.run_state import NODE_UNAVAILABLE, RunState
 from testbed.spool_tail import SpoolTail
 from testbed.validity import Reason
@@ -22,8 +23,11 @@ CLOCKS_NS = 30_000_000_000  # between two exchanges of clocks: each is a login s
 class Follower:
     """Waits for the events of one trial. Raises TrialError where they do not come, which says what was waited for."""
 
-    def __init__(self, deployment: Deployment, on_round: Callable[[RunState], None]) -> None:
+    def __init__(
+        self, deployment: Deployment, on_round: Callable[[RunState], None], faults: Faults | None = None
+    ) -> None:
         self._deployment = deployment
+        self._faults = faults or Faults(deployment)
         self._on_round = on_round
         self._state = RunState()
         self._clock = SystemClock()
@@ -65,7 +69,8 @@ class Follower:
             def moved_on(before: int = before) -> bool:
                 for record in self._server_app.new_records():
                     state.take(record)
-                _refuse_errors(state, self._deployment)
+                self._faults.round_began(state.begun)
+                _refuse_errors(state, self._deployment, self._faults)
                 return state.round != before or state.process_ended
 
             if not self._until(moved_on, limit_s):
@@ -111,22 +116,23 @@ class Follower:
             if now_ns > deadline_ns:
                 return False
             if now_ns - self._checked_ns > LIVENESS_NS:
-                self._deployment.check_alive()
+                self._deployment.check_alive(self._faults.may_end)
                 self._check_server_app()
                 self._checked_ns = now_ns
             sleep_s(poll_s)
         return True
 
 
-def _refuse_errors(state: RunState, deployment: Deployment) -> None:
-    """A reply that is an error spoils the round for every client: the trial ends here."""
-    if not state.errors:
+def _refuse_errors(state: RunState, deployment: Deployment, faults: Faults) -> None:
+    """A reply that is an error spoils the round for every client: the trial ends here, unless a fault excuses it."""
+    errors = faults.unexcused(state.errors, state.errors_of_round)
+    if not errors:
         return
-    reasons = sorted({reply.error_reason or f"code {reply.error_code}" for reply in state.errors})
-    lost = any(reply.error_code == NODE_UNAVAILABLE for reply in state.errors)
+    reasons = sorted({reply.error_reason or f"code {reply.error_code}" for reply in errors})
+    lost = any(reply.error_code == NODE_UNAVAILABLE for reply in errors)
     reason: Reason = "node lost" if lost else "run failed"
     raise TrialError(
-        f"{len(state.errors)} of {len(deployment.nodes)} clients answered round {state.round + 1} with an error: "
+        f"{len(errors)} of {len(deployment.nodes)} clients answered round {state.round + 1} with an error: "
         f"{'; '.join(reasons)[:300]}. The ClientApps' logs are in the trial's folder, logs/*/supernode.log.",
         reason=reason,
     )

@@ -16,6 +16,7 @@ from testbed.conducting import costs
 from testbed.deadline import DeadlineError, deadline
 from testbed.delete_fetched import delete_on_hosts
 from testbed.deployment import Deployment
+from testbed.faults.excuses import explained
 from testbed.fetch import fetch
 from testbed.machine_watch import machine_samples
 from testbed.path_watch import PathWatch
@@ -60,6 +61,8 @@ def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
     except (store.StoreError, OSError, DeadlineError) as error:
         failed.append(Invalid("not stored", str(error)))
         against.append(failed[-1])
+    cause = from_documents(folder.facts.get("fault_cause", []))
+    against = explained(against, cause)
     folder.forget("looks")  # `paths` has what they told
     entered = {**folder.facts["entered"], "done": datetime.now(tz=UTC).isoformat(timespec="milliseconds")}
     folder.enter(
@@ -68,6 +71,7 @@ def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
         reason=text_of(against),
         reasons=as_documents(against),
         ran_whole=not failed,
+        ended_by_fault=bool(failed and cause) and all(one.reason != "interrupted" for one in against),
         astray=any(one.reason == "another interface" for one in against),
         **({} if folder.facts.get("resumed") else costs(entered, records)),
         **facts,

@@ -17,6 +17,7 @@ from testbed.design.factors import DesignError
 from testbed.design.schedule import Slot, schedule, within
 from testbed.design.testbeds import AskedTestbed, testbeds_of
 from testbed.emulation.profiles import Profiles
+from testbed.faults.refusals import ready, require_machine
 from testbed.inventory import Inventory
 from testbed.plan import PlannedTrial, plan_of
 
@@ -93,6 +94,7 @@ def prepare(campaign_file: Path, earlier: Sequence[EarlierTrial] = (), copy: Pat
 def _prepared(campaign: Campaign, campaign_file: Path, text: str, earlier: Sequence[EarlierTrial]) -> Prepared:
     planned = plan_of(campaign)
     testbeds, inventory = testbeds_of(planned, campaign, campaign_file)
+    planned = [replace(trial, campaign=ready(trial.campaign, campaign_file, inventory)) for trial in planned]
     estimates = {}
     for trial in planned:
         app = app_folder(trial.campaign, campaign_file)
@@ -102,7 +104,7 @@ def _prepared(campaign: Campaign, campaign_file: Path, text: str, earlier: Seque
     budget_h = campaign.design.budget_h
     slots = every_slot if budget_h is None else within(every_slot, budget_h)
     return Prepared(
-        campaign=campaign,
+        campaign=ready(campaign, campaign_file, inventory),
         file=campaign_file,
         text=text,
         app=app_folder(campaign, campaign_file),
@@ -129,6 +131,7 @@ def check_machine(prepared: Prepared) -> None:
     for asked in prepared.testbeds.values():
         asked.require_possible()
     if prepared.inventory is None or prepared.inventory.emulator:
+        require_machine(campaign)
         if any(planned.campaign.collect.capture for planned in prepared.trials):
             require_programs(["tcpdump"], "capturing packets (collect.capture)")
         if campaign.collect.baseline:

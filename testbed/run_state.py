@@ -16,12 +16,14 @@ class RunState:
     """What the ServerApp's records have told so far."""
 
     round: int = 0
+    begun: int = 0
     accuracy: float | None = None
     server_app: Segment | None = None  # its header: it has begun
     strategy_ended: bool = False
     strategy_error: str | None = None
     process_ended: bool = False
     errors: list[Reply] = field(default_factory=list)
+    errors_of_round: list[Reply] = field(default_factory=list)
     unanswered: dict[str, str] = field(default_factory=dict)  # message -> Flower's id of its node
     slept_in: str = ""  # where it slept last, since the last message was sent
 
@@ -30,7 +32,9 @@ class RunState:
         match record:
             case Segment():
                 self.server_app = record
-            case Dispatch(message_id=message, node_id=node):
+            case Dispatch(message_id=message, node_id=node, round=number):
+                if number > self.begun:
+                    self.begun, self.errors_of_round = number, []
                 self.unanswered[message] = node
                 self.slept_in = ""
             case Sleep(where=where):
@@ -51,6 +55,7 @@ class RunState:
         self.unanswered.pop(reply.reply_to, None)
         if reply.error_code is not None:
             self.errors.append(reply)
+            self.errors_of_round.append(reply)
 
     def waits_for(self, nodes: int) -> str:
         """Which wait it is, in words; `nodes` take part."""

@@ -75,9 +75,12 @@ def _settle(
 
 
 def missing(folder: RunFolder, planned: PlannedTrial) -> bool:
-    """Whether a trial is still to be run: it never ended, or is invalid and may be repeated."""
+    """Whether a trial is still to be run: it never ended, or is invalid and may be repeated.
+
+    One that its fault ended is not: that is what the fault does.
+    """
     trial = folder.trial(planned.name)
-    if not trial.ended or trial.valid:
+    if not trial.ended or trial.valid or trial.facts.get("ended_by_fault"):
         return not trial.ended
     spoiled = [one for one in [*folder.attempts(planned.name), trial] if not one.interrupted]
     return trial.interrupted or len(spoiled) <= planned.campaign.limits.repeats

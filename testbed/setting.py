@@ -8,6 +8,7 @@ from pathlib import Path
 
 from testbed.deployment import Deployment
 from testbed.emulation.profiles import Profiles
+from testbed.faults.conduct import with_stepped_clocks
 from testbed.interrupts import Interrupts
 from testbed.inventory import Inventory
 from testbed.plan import PlannedTrial
@@ -30,13 +31,15 @@ class Setting:
 
     def deployment(self, planned: PlannedTrial, attempt: int) -> Deployment:
         """A trial's processes there. Hosts keep the files of each attempt apart."""
+        trial = planned.name if attempt == 1 else f"{planned.name}{ATTEMPT}{attempt}"
+        inventory = with_stepped_clocks(self.inventory, planned.campaign, trial)
         return Deployment(
-            inventory=self.inventory,
+            inventory=inventory,
             sessions=self.sessions,
             campaign=planned.campaign,
-            trial=planned.name if attempt == 1 else f"{planned.name}{ATTEMPT}{attempt}",
+            trial=trial,
             interface=planned.interface,
-            nodes=self.inventory.nodes[: planned.campaign.clients],
+            nodes=inventory.nodes[: planned.campaign.clients],
             run=self.run,
             polling=planned.polling,
             networks=planned.networks,

@@ -12,6 +12,7 @@ from testbed.emulation import lifecycle
 from testbed.emulation.profiles import Profiles
 from testbed.errors import FedprobeError
 from testbed.every_host import on_every_host
+from testbed.faults.refusals import require_hosts
 from testbed.interrupts import Interrupts
 from testbed.inventory import Host, Inventory
 from testbed.login import login_to
@@ -65,6 +66,7 @@ class Standing:
     def _built(self, asked: AskedTestbed) -> Setting:
         inventory = self._stack.enter_context(self._testbed(asked))
         self._sessions = self._stack.enter_context(sessions_to(inventory, asked.clients))
+        require_hosts(self.prepared.campaign, inventory, self._sessions)
         return self.reaching(inventory, self._sessions, asked.profiles)
 
     def reaching(

@@ -19,6 +19,7 @@ from testbed.deadline import DeadlineError, deadline
 from testbed.deployment import Deployment, TrialError
 from testbed.emulation import trial_facts
 from testbed.errors import FedprobeError
+from testbed.faults.conduct import Faults
 from testbed.follow import Follower
 from testbed.interrupts import Interrupted
 from testbed.keeping import keep
@@ -69,13 +70,15 @@ class _Attempt:
     watch: PathWatch = field(init=False)
     follower: Follower = field(init=False)
     machine: MachineWatch = field(init=False)
+    faults: Faults = field(init=False)
     emulator: trial_facts.Before | None = None
 
     def __post_init__(self) -> None:
         self.watch = PathWatch(self.deployment)
         self.machine = MachineWatch(self.folder.path, shared=self.setting.inventory.emulator is not None)
         done, progress = self.rounds_before, self.setting.progress
-        self.follower = Follower(self.deployment, lambda state: progress.rounds_done(done + state.round))
+        self.faults = Faults(self.deployment)
+        self.follower = Follower(self.deployment, lambda state: progress.rounds_done(done + state.round), self.faults)
 
     def measure(self) -> bool:
         """Go through the states until one fails. Returns whether the user ended it."""
@@ -130,6 +133,7 @@ class _Attempt:
             self.machine.begin()
             self.emulator = trial_facts.before(self.setting.inventory)
             self.watch.look_before()
+            self.faults.prepare()
 
     def _start(self) -> None:
         """Collectors while the SuperLink, which takes seconds to listen, does so."""
@@ -150,6 +154,7 @@ class _Attempt:
         self.setting.progress.doing(f"{deployment.trial}: running {rounds} rounds over {deployment.interface}")
         run_id = deployment.submit()
         self.folder.add(run_id=run_id)
+        self.faults.begin()
         self.follower.wait_finished()
         status = deployment.finish(run_id)
         self.folder.add(flower_status=status)
@@ -164,9 +169,10 @@ class _Attempt:
             self.folder.enter("stopping", reasons=as_documents(self.against))
         finally:  # a full disk must not leave processes on the hosts
             self.machine.end()
+            not_undone = self.faults.end()
             deployment.stop()
         ended_well = not self.against
-        problems = [*deployment.not_ended, *self.watch.look_after()]
+        problems = [*not_undone, *self.faults.end_disks(), *deployment.not_ended, *self.watch.look_after()]
         left_behind = self.pins.undo()
         emulator: dict[str, object] = {}
         try:
@@ -179,6 +185,7 @@ class _Attempt:
             self.against += [Invalid("node lost", problem) for problem in problems]
         self.against += [Invalid("another interface", problem) for problem in left_behind]
         self.folder.add(reasons=as_documents(self.against), looks=self.watch.as_document(), emulator=emulator)
+        self.folder.add(**self.faults.facts())
 
     def _keep_rates(self) -> None:
         """The rates that a trace made of the trial's link, beside its records."""

@@ -47,6 +47,7 @@ def asked(setting: Setting, planned: PlannedTrial) -> dict[str, Any]:
             "clock": setting.inventory.clock,
             "management_on": _management_on(setting.inventory, campaign.clients),
             "fast_waits_s": FAST_WAIT_S if planned.polling == "fast" else None,
+            **({"fault": campaign.fault_name} if campaign.fault_steps else {}),
             **trial_facts.declared(setting.inventory, planned.interface),
         },
     }

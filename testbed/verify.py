@@ -14,6 +14,7 @@ from functools import reduce
 from itertools import pairwise
 from operator import or_
 
+from analysis.faults import killed_by_faults
 from analysis.formats import count, duration, listed, percent
 from analysis.load import Records
 from analysis.samples import natural
@@ -185,7 +186,12 @@ def records_missing(trial: Judged) -> Iterator[Invalid]:
             "records missing",
             f"{count(len(damaged), 'file')} cannot be read (allowed: 0): {damaged[0].reason.rstrip('.')}",
         )
-    cut = [f"{one.header.role} {one.header.pid} on {one.header.host}" for one in records.segments if one.cut]
+    killed = killed_by_faults(records)
+    cut = [
+        f"{one.header.role} {one.header.pid} on {one.header.host}"
+        for one in records.segments
+        if one.cut and (one.header.host, one.header.pid) not in killed
+    ]
     cut += records.empty
     if len(cut) > limits.cut_files:
         yield Invalid(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from analysis.measured import Measured
 from analysis.model import TrialTimes
-from analysis.rules import convergence, declared, design, files, records, starvation, transfers, validity
+from analysis.rules import convergence, declared, design, faults, files, records, starvation, transfers, validity
 from analysis.verdicts import SEVERITIES, Verdict
 
 Rule = Callable[[Sequence[TrialTimes], Measured], Iterator[Verdict]]
@@ -18,6 +18,7 @@ RULES: Sequence[Rule] = (
     *starvation.RULES,
     *convergence.RULES,
     *declared.RULES,
+    *faults.RULES,
     *design.RULES,
 )
 

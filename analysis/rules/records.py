@@ -38,14 +38,17 @@ def invalid_trials(trials: Sequence[TrialTimes], measured: Measured) -> Iterator
     left = set(by_interface(trials))
     for trial in trials:
         if trial.facts.outcome != "ok" and not trial.facts.warmup:
-            lost = interface_of(trial) not in left
+            by_fault = bool(trial.facts.settings.get("ended_by_fault"))
+            lost = interface_of(trial) not in left and not by_fault
             yield Verdict(
                 severity="unfit" if lost else "warn",
                 rule="invalid_trials",
                 finding=f"trial {trial.facts.name} is {trial.facts.outcome}{_classified(trial)}: "
                 f"{trial.facts.reason or 'no reason'}; "
                 + (f"nothing is left for {interface_of(trial)}." if lost else "it is kept out of every number."),
-                next_step=next_step(trial),
+                next_step="That is this fault's result: Flower does not come through it. See the table of faults."
+                if by_fault
+                else next_step(trial),
             )
 
 
@@ -86,19 +89,28 @@ def residual(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdi
 
 
 def incomplete_rounds(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
-    """Rounds in which a client failed are reported and kept out of comparisons."""
+    """Rounds in which a client failed are reported and kept out of comparisons; what a fault cost is its result."""
     for interface, placed in by_interface(trials).items():
         rounds = [made for _, trial in placed for made in trial.rounds]
         broken = [made.round for made in rounds if not made.complete]
         if broken:
+            by_faults = all(_cost_by_faults(trial) for _, trial in placed)
             share = len(broken) / len(rounds)
             yield Verdict(
-                severity="unfit" if share > INCOMPLETE_SHARE else "warn",
+                severity="unfit" if share > INCOMPLETE_SHARE and not by_faults else "warn",
                 rule="incomplete_rounds",
                 finding=f"{interface}: {len(broken)} of {count(len(rounds), 'round')} incomplete (first: round "
                 f"{broken[0]}) and left out.",
-                next_step="Find the missing client in the trial's logs; repeat the trial if rounds were lost.",
+                next_step="The faults that were asked for cost them: see their table."
+                if by_faults
+                else "Find the missing client in the trial's logs; repeat the trial if rounds were lost.",
             )
+
+
+def _cost_by_faults(trial: TrialTimes) -> bool:
+    """Whether faults explain every round of a trial that is not complete."""
+    lost = {number for effect in trial.effects for number in effect.lost}
+    return all(made.complete or made.round in lost for made in trial.rounds)
 
 
 def lost_messages(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:

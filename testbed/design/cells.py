@@ -10,9 +10,11 @@ from testbed.campaign import Campaign
 from testbed.design.factor_tables import flattened
 from testbed.design.factors import DesignError, canonical
 from testbed.design.fraction import Fraction, fraction_of
+from testbed.faults.tables import NONE
 from testbed.validation import nearest
 
 Levels = Mapping[str, Any]
+_UNLESS_LISTED = {"polling": "stock", "fault": NONE}
 
 
 def cells_of(campaign: Campaign) -> list[Levels]:
@@ -42,7 +44,7 @@ def _full(levels: Mapping[str, Sequence[Any]]) -> list[Levels]:
 
 
 def _listed(one: Levels, levels: Mapping[str, Sequence[Any]]) -> Levels:
-    return {name: one.get(name, "stock") if name == "polling" else one[name] for name in levels}
+    return {name: one[name] if name in one else _UNLESS_LISTED[name] for name in levels}
 
 
 def _without_excluded(campaign: Campaign, cells: Sequence[Levels]) -> list[Levels]:

@@ -61,12 +61,13 @@ def apply(plan: ShapingPlan, testbed_id: str) -> None:
 def change(classes: Sequence[ShapedClass], before: Sequence[ShapedClass], testbed_id: str) -> None:
     """Give classes that are there other rates, those that differ from `before`. Raises EmulationError."""
     known = {(one.device, one.minor): one for one in before}
-    lines = [_class_change(one) for one in classes if known.get((one.device, one.minor)) != one]
+    lines = [class_change(one) for one in classes if known.get((one.device, one.minor)) != one]
     if lines:
         programs.output(["tc", "-batch", "-"], testbed_id=testbed_id, standard_input="\n".join(lines) + "\n")
 
 
-def _class_change(one: ShapedClass) -> str:
+def class_change(one: ShapedClass) -> str:
+    """The line for `tc -batch` that gives a class which is there its rates. Pure."""
     return (
         f"class change dev {one.device} parent 1:{one.parent_minor:x} classid 1:{one.minor:x} htb "
         f"rate {one.rate_bit_per_s}bit ceil {one.ceil_bit_per_s}bit burst {_BURST_BYTES} cburst {_BURST_BYTES} "

@@ -103,3 +103,18 @@ def test_clocks_that_do_not_drift_evenly_admit_any_drift() -> None:
         for at, jump in enumerate((0, 100 * MS, 0))
     ]
     assert fitted(steps).drift_error >= MAX_DRIFT
+
+
+@pytest.mark.parametrize("step_ms", [-250, 40, 250])
+def test_a_clock_that_was_stepped_has_an_error_that_holds_before_and_after_the_step(step_ms: int) -> None:
+    """No one map is right on both sides of a step: what is stated is how wrong the one that is made may be."""
+    second, step = 10**9, step_ms * 10**6
+    exchanges = []
+    for when in range(0, 60 * second, second // 2):
+        local = when + (step if when > 20 * second else 0)
+        exchanges.append(FourStamps(local, when + 10**6, when + 10**6 + 1000, local + 2 * 10**6 + 1000))
+    found = fitted(exchanges)
+    for exchange in exchanges:
+        truth = (exchange.arrived + exchange.answered) // 2
+        assert abs(found.at(exchange.middle) - truth) <= found.error_ns(exchange.middle)
+    assert found.worst_error_ns(exchanges[0].sent, exchanges[-1].received) >= abs(step) / 2

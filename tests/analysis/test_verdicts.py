@@ -335,4 +335,5 @@ def test_every_rule_is_held_by_a_test() -> None:
     told = {"nothing_measured", "single_trial", "cpu_limited", "stall", "definition_range", "no_bound"}
     told |= {"polling", "start_up", "emulated", "warm_up", "many_invalid", "cells_without_trial"}
     told |= {"all_censored", "unscored", "ended_before_target", "different_rules"}  # in test_convergence
+    told |= {"declared_faults"}  # test_faults
     assert names <= told | FIRES.keys()

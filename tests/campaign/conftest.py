@@ -55,10 +55,10 @@ def small_campaign(
     return path
 
 
-def ran(campaign: Path, folder: Path) -> Ran:
+def ran(campaign: Path, folder: Path, *, limit_s: float = 900) -> Ran:
     """Run a campaign to its end."""
     done = subprocess.run(
-        fedprobe("run", campaign, "--out", folder), capture_output=True, text=True, timeout=900, check=False
+        fedprobe("run", campaign, "--out", folder), capture_output=True, text=True, timeout=limit_s, check=False
     )
     return Ran(folder=folder, code=done.returncode, stdout=done.stdout, stderr=done.stderr)
 
