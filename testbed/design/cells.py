@@ -8,7 +8,7 @@ from typing import Any
 
 from testbed.campaign import Campaign
 from testbed.design.factor_tables import flattened
-from testbed.design.factors import DesignError, canonical
+from testbed.design.factors import DesignError, canonical, usual_levels
 from testbed.design.fraction import Fraction, fraction_of
 from testbed.validation import nearest
 
@@ -20,7 +20,7 @@ def cells_of(campaign: Campaign) -> list[Levels]:
     levels = campaign.factors.levels
     match campaign.design.kind:
         case "list":
-            cells = [_listed(one, levels) for one in campaign.trial]
+            cells = [{name: {**usual_levels(), **one}[name] for name in levels} for one in campaign.trial]
         case "fraction":
             chosen = fraction(campaign)
             assert chosen is not None
@@ -39,10 +39,6 @@ def fraction(campaign: Campaign) -> Fraction | None:
 
 def _full(levels: Mapping[str, Sequence[Any]]) -> list[Levels]:
     return [dict(zip(levels, chosen, strict=True)) for chosen in product(*levels.values())]
-
-
-def _listed(one: Levels, levels: Mapping[str, Sequence[Any]]) -> Levels:
-    return {name: one.get(name, "stock") if name == "polling" else one[name] for name in levels}
 
 
 def _without_excluded(campaign: Campaign, cells: Sequence[Levels]) -> list[Levels]:

@@ -181,6 +181,14 @@ def test_a_list_is_run_as_it_is_written() -> None:
     assert asked.clients == 4, "the testbed has as many hosts as the largest trial"
 
 
+def test_a_listed_trial_that_says_nothing_of_polling_leaves_it() -> None:
+    trials = [{"interface": "5g"}, {"interface": "5g", "polling": "fast"}]
+    design = {"kind": "list", "order": "fixed"}
+    asked = Campaign.model_validate({"name": "l", "rounds": 2, "clients": 1, "trial": trials, "design": design})
+    assert [trial.polling for trial in plan_of(asked)] == ["stock", "fast"]
+    assert [trial.name for trial in plan_of(asked)] == ["000-5g-r1", "001-5g-fast-r1"]
+
+
 def test_an_apps_own_setting_may_have_dots_in_its_name() -> None:
     asked = campaign({"interface": ["5g"], "workload": {"settings": {"optimiser": {"rate": [0.1, 0.2]}}}})
     rates = {trial.campaign.workload.settings["optimiser.rate"] for trial in plan_of(asked)}
