@@ -18,6 +18,7 @@ Levels = Mapping[str, Any]
 def cells_of(campaign: Campaign) -> list[Levels]:
     """Every cell once, in the order of the file: the last factor varies fastest. Raises DesignError."""
     levels = campaign.factors.levels
+    cells: list[Levels]
     match campaign.design.kind:
         case "list":
             cells = [{name: {**usual_levels(), **one}[name] for name in levels} for one in campaign.trial]
