@@ -57,8 +57,11 @@ class Factors(_Strict):
 
     @property
     def levels(self) -> dict[str, tuple[Any, ...]]:
-        """The levels of all factors by name, those of a trial alone first."""
-        return {**{name: getattr(self, name) for name in of_a_trial()}, **self.others}
+        """The levels of all factors by name, those of a trial alone first; of faults only where there is one."""
+        own = {name: getattr(self, name) for name in of_a_trial()}
+        if self.fault == (NONE,):
+            del own["fault"]
+        return {**own, **self.others}
 
 
 class Design(_Strict):

@@ -160,4 +160,4 @@ def _stored_bytes(campaign: Campaign, sent: tuple[float, float] | None) -> int:
 
 def _bound_words(sent: tuple[float, float] | None, link: LinkProfile | None) -> str:
     lacking = "" if sent and link else ", transfers left out: " + ("rates" if sent else "bytes") + " unknown"
-    return f"rough: bytes over rate, Flower's waits, starts of ClientApps{lacking}; computing is not in it"
+    return f"a rough bound: bytes over rate, Flower's waits, starts of ClientApps{lacking}; computing is not in it"

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from testbed.design.factors import OTHERS, TABLES, TRACE, canonical, of_a_trial, require_name
+from testbed.design.factors import OTHERS, TABLES, TRACE, canonical, of_a_trial, require_name, usual_levels
 from testbed.validation import stated
 
 
@@ -120,19 +120,16 @@ def _require_different(trials: Sequence[Mapping[str, Any]]) -> None:
 
 def _factors_of(trials: Sequence[Mapping[str, Any]], written: Any) -> dict[str, Any]:
     """The factors of a list, their levels in the order in which they first appear."""
+    usual = usual_levels()
     names = list(dict.fromkeys(name for one in trials for name in one))
     for place, one in enumerate(trials):
-        if lacking := [name for name in ("interface", *names) if name not in one and name != "polling"]:
+        if lacking := [name for name in ("interface", *names) if name not in one and name not in usual]:
             raise stated(
                 f"trial {place + 1} has no level of {lacking[0]}: a listed trial has one of each factor. Add it."
             )
-    found = {name: _distinct([one[name] for one in trials if name in one]) for name in names}
-    if "polling" in found and any("polling" not in one for one in trials) and "stock" not in found["polling"]:
-        found["polling"] = ["stock", *found["polling"]]
+    found = {name: _distinct(one.get(name, usual.get(name)) for one in trials) for name in names}
     if written and gathered(written) != gathered(found):
-        raise stated(
-            '[factors] stands beside design.kind = "list", whose levels are those of [[trial]]. Leave it out.'
-        )
+        raise stated('[factors] stands beside design.kind = "list": levels are those of [[trial]]. Leave it out.')
     return found
 
 

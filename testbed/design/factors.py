@@ -55,6 +55,14 @@ def of_a_trial() -> list[str]:
     return [name for name in Factors.model_fields if name != OTHERS]
 
 
+def usual_levels() -> dict[str, Any]:
+    """Of those, the ones that a file need not name, with the level that they then have."""
+    from testbed.campaign import Factors
+
+    own = {name: Factors.model_fields[name] for name in of_a_trial()}
+    return {name: item.default[0] for name, item in own.items() if not item.is_required()}
+
+
 def known_names() -> list[str]:
     """The names that a factor can have; below `workload.settings` and `testbed.trace` there are more."""
     from testbed.campaign import Campaign

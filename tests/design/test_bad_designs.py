@@ -23,7 +23,7 @@ def refused(tmp_path: Path, factors: dict[str, Any], **more: Any) -> str:
         prepare(path)
     said = str(raised.value)
     assert said.startswith(f"{path}: ")
-    assert "\n" not in said
+    assert "\n\n" not in said
     assert raised.value.exit_code == 2
     return said
 

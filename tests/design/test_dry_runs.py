@@ -107,7 +107,7 @@ def test_a_rough_estimate_says_so_and_grows_with_what_it_rests_on(tmp_path: Path
     }
     prepared = prepare(written(tmp_path, factors))
     found = {tuple(trial.levels.values())[1:]: prepared.estimates[trial.name] for trial in prepared.trials}
-    assert all(one.source.startswith("rough: ") for one in found.values())
+    assert all(one.source.startswith("a rough bound: ") for one in found.values())
     assert found["stock", 2, 0.0].seconds > found["fast", 2, 0.0].seconds
     assert found["stock", 8, 0.0].seconds > found["stock", 2, 0.0].seconds
     assert found["stock", 2, 1.0].seconds > found["stock", 2, 0.0].seconds
@@ -187,7 +187,7 @@ def test_a_dry_run_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "factorial", "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert "factorial: 40 trials of 6 rounds, 2 to 4 clients, order drawn from seed 2504" in said
-    assert "the first 1 are warm-up" in said
+    assert "of each trial the first round is warm-up" in said
     assert "budget 3 h: all of it fits" in said
     assert "two levels of clients, within blocks: a ratio of 1.1" in said
     assert "flower-superlink --insecure" in said

@@ -75,7 +75,7 @@ def test_every_level_is_a_cell_and_carries_its_own_fault(tmp_path: Path) -> None
     free = next(trial for trial in planned if trial is not under)
     assert free.campaign.fault_steps == ()
     documents = plan_document(campaign, planned)["trials"]
-    assert [document.get("fault") for document in documents if document["name"] == under.name] == ["it"]
+    assert [document["levels"]["fault"] for document in documents if document["name"] == under.name] == ["it"]
 
 
 def test_steps_may_be_an_array_and_files_are_beside_the_campaign(tmp_path: Path) -> None:
