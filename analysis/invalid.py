@@ -7,6 +7,7 @@ list say in words alone why a trial is invalid: they are counted as not classifi
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,9 +56,12 @@ def next_step(trial: TrialTimes) -> str:
 def by_reason(trials: Sequence[TrialTimes]) -> dict[str, list[str]]:
     """The names of the invalid trials under each reason, the most frequent first; under several, each counts."""
     found: dict[str, list[str]] = {}
+    times = Counter(trial.facts.name for trial in trials)
     for trial in trials:
+        name, attempt = trial.facts.name, trial.facts.settings.get("attempt")
+        called = f"{name} (attempt {attempt})" if times[name] > 1 and attempt else name
         for reason in dict.fromkeys(reason for reason, _ in reasons_of(trial)):
-            found.setdefault(reason, []).append(trial.facts.name)
+            found.setdefault(reason, []).append(called)
     return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
 
 

@@ -18,7 +18,7 @@ CLIENT_ROLES = ("flower-supernode", "flwr-clientapp")
 def unreadable_files(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
     """Spool files of which nothing was used: what they held is absent from every number, and the rest stands."""
     for trial in trials:
-        if not trial.unreadable or not is_usable(trial):
+        if not trial.unreadable or trial.facts.warmup:
             continue
         server = any(role in SERVER_ROLES or not role for _, role, _ in trial.unreadable)
         client = any(role in CLIENT_ROLES for _, role, _ in trial.unreadable)

@@ -78,6 +78,16 @@ def test_runs_from_before_the_list_are_counted_too() -> None:
     assert document["trials"][2]["reasons"] == [{"reason": "not classified", "detail": "node3 vanished"}]
 
 
+def test_attempts_at_one_trial_are_told_apart() -> None:
+    attempts = [
+        with_facts(invalid("000-5g-r1", "throttled"), settings={"attempt": 1}),
+        with_facts(invalid("000-5g-r1", "throttled"), settings={"attempt": 2}),
+        with_facts(made_trial("5g"), name="000-5g-r1", settings={"attempt": 3}),
+        with_facts(invalid("001-5g-r2", "throttled"), settings={"attempt": 1}),
+    ]
+    assert by_reason(attempts) == {"throttled": ["000-5g-r1 (attempt 1)", "000-5g-r1 (attempt 2)", "001-5g-r2"]}
+
+
 @pytest.mark.parametrize(("bad", "severity"), [(1, []), (2, ["warn"]), (6, ["unfit"])])
 def test_many_invalid_trials_are_a_finding(bad: int, severity: list[str]) -> None:
     trials = [*valid(5), *(invalid(f"{place:03d}-5g-r{place}", "node lost") for place in range(5, 5 + bad))]

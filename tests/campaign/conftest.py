@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 QUICKSTART = Path("examples/quickstart.toml")
+ANY_LOAD = "[validity]\nother_load_cpu = 1.0"  # what else a machine does decides no test that is not about it
 SMALL = """
 name = "small"
 seed = 5
@@ -22,6 +23,7 @@ clients = {clients}
 interface = ["{interface}"]
 [workload]
 app = "{app}"
+{validity}
 [priorities]
 flower-superlink = -5
 flower-supernode = -5
@@ -47,11 +49,18 @@ def fedprobe(*arguments: str | Path) -> list[str]:
 
 
 def small_campaign(
-    folder: Path, *, rounds: int = 1, clients: int = 1, interface: str = "ethernet", app: str = "fl_app"
+    folder: Path,
+    *,
+    rounds: int = 1,
+    clients: int = 1,
+    interface: str = "ethernet",
+    app: str = "fl_app",
+    validity: str = ANY_LOAD,
 ) -> Path:
-    """A campaign file of one short trial."""
+    """A campaign file of one short trial; `validity` is its table of limits."""
     path = folder / "small.toml"
-    path.write_text(SMALL.format(rounds=rounds, clients=clients, interface=interface, app=app), encoding="utf-8")
+    text = SMALL.format(rounds=rounds, clients=clients, interface=interface, app=app, validity=validity)
+    path.write_text(text, encoding="utf-8")
     return path
 
 
@@ -70,7 +79,7 @@ def captured_quickstart(repository: Path, folder: Path, *networks: str) -> Path:
         line = next(line for line in text.splitlines() if line.startswith("interface"))
         text = text.replace(line, f"interface = {list(networks)!r}")
     campaign = folder / "quickstart.toml"
-    campaign.write_text(f"{text}\n[collect]\ncapture = true\n", encoding="utf-8")
+    campaign.write_text(f"{text}\n[collect]\ncapture = true\n{ANY_LOAD}\n", encoding="utf-8")
     return campaign
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from testbed.machine_watch import FILE
-from tests.campaign.conftest import Ran, fedprobe, ran, small_campaign
+from tests.campaign.conftest import ANY_LOAD, Ran, fedprobe, ran, small_campaign
 
 pytestmark = [pytest.mark.netns, pytest.mark.long, pytest.mark.timeout(600)]
 BUSY = "while True: pass"
@@ -33,7 +33,7 @@ def busy() -> Iterator[list[int]]:
 @pytest.fixture(scope="module")
 def loaded(busy: list[int], tmp_path_factory: pytest.TempPathFactory) -> Ran:
     folder = tmp_path_factory.mktemp("loaded")
-    return ran(small_campaign(folder, clients=2, rounds=2), folder / "run")
+    return ran(small_campaign(folder, clients=2, rounds=2, validity=""), folder / "run")
 
 
 def trial_of(result: Ran) -> dict[str, Any]:
@@ -65,8 +65,6 @@ def test_the_report_counts_it_and_makes_no_number_of_it(loaded: Ran) -> None:
 
 
 def test_a_campaign_may_allow_it(busy: list[int], tmp_path: Path) -> None:
-    campaign = small_campaign(tmp_path, clients=2, rounds=2)
-    campaign.write_text(f"{campaign.read_text()}\n[validity]\nother_load_cpu = 1.0\n", encoding="utf-8")
-    result = ran(campaign, tmp_path / "run")
+    result = ran(small_campaign(tmp_path, clients=2, rounds=2, validity=ANY_LOAD), tmp_path / "run")
     trial = trial_of(result)
     assert (trial["outcome"], trial["reasons"]) == ("ok", []), result.stderr
