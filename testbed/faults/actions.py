@@ -6,110 +6,21 @@ raises MissedError where there was nothing to do it to.
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import glob
-import os
-import shutil
-import signal
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from instrument.clock import kernel_mono_ns
 from instrument.clock_step import clear_step, set_step
+from testbed.faults.action import Action, MissedError, complaint
 from testbed.faults.arrivals import arrivals, datagrams
-from testbed.faults.processes_of import found
+from testbed.faults.disks import Fill, SmallDisk
+from testbed.faults.signals import Churn, Load, Signals
 
-MARK = "FEDPROBE_FAULT"  # in the environment of what carries faults out, so that what a killed run left is found
-COMMAND_S = 20.0
 DISCARD_PORT = 9  # RFC 863: nobody answers
-BALLAST = "fedprobe-ballast"
-SMALL_DISK = "fedprobe-fault"  # the name of the mount: what a killed run left is known by it
-LARGEST_DISK_BYTES = 300_000_000
-_SEARCH_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_WRITE_BYTES = 65536
-_LOOK_S = 0.02
-
-
-class MissedError(Exception):
-    """There was nothing to apply the fault to, or the host refused it."""
-
-
-class Action(Protocol):
-    """One thing that can be done and undone. `undone_when_told`: also where the trial ends before its time is up."""
-
-    undone_when_told: bool
-
-    def apply(self, told: threading.Event) -> str:
-        """Do it. Raises MissedError."""
-        ...
-
-    def undo(self) -> str | None:
-        """Undo it; None: nothing was to undo."""
-        ...
-
-
-class Signals:
-    """Sends a signal to processes of the trial, and another one at the end."""
-
-    undone_when_told = True
-
-    def __init__(self, asked: Mapping[str, Any]) -> None:
-        self._roles = set(asked["roles"])
-        self._trial = str(asked["trial"])
-        self._spool = Path(asked["spool"])
-        self._number = signal.Signals(asked["signal"])
-        self._undo = signal.Signals(asked["undo_signal"]) if asked.get("undo_signal") else None
-        self._wait_s = float(asked["wait_s"])
-        self._sent: dict[int, str] = {}
-
-    def apply(self, told: threading.Event) -> str:
-        """Send it to every process of these roles, as soon as there is one. Raises MissedError where none comes."""
-        polls = int(self._wait_s / _LOOK_S)
-        while not (there := found(self._trial, self._roles, self._spool)):
-            polls -= 1
-            if polls < 0 or told.wait(_LOOK_S):
-                raise MissedError(f"no process of {', '.join(sorted(self._roles))} ran")
-        self._sent = _sent(self._number, there)
-        if not self._sent:
-            raise MissedError(f"{', '.join(sorted(set(there.values())))} ended by itself at that moment")
-        return f"{self._number.name} to {_named(self._sent)}"
-
-    def undo(self) -> str | None:
-        """Send the other signal, where there is one."""
-        return None if self._undo is None else f"{self._undo.name} to {_named(_sent(self._undo, self._sent))}"
-
-
-class Churn:
-    """Kills a SuperNode with all that it started; undoing starts a new one, which is what joining is."""
-
-    undone_when_told = False
-
-    def __init__(self, asked: Mapping[str, Any]) -> None:
-        self._leaving = Signals(asked)
-        self._start: Mapping[str, Any] = asked["start"]
-
-    def apply(self, told: threading.Event) -> str:
-        """The node leaves."""
-        return self._leaving.apply(told)
-
-    def undo(self) -> str | None:
-        """The node joins."""
-        with Path(self._start["log"]).open("ab") as log:
-            process = subprocess.Popen(
-                self._start["argv"],
-                env={**{key: text for key, text in os.environ.items() if key != MARK}, **self._start["env"]},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        return f"started SuperNode {process.pid}"
 
 
 class Commands:
@@ -126,15 +37,15 @@ class Commands:
         """All of them, or none: where one fails, those before it are undone."""
         del told
         for number, one in enumerate(self._apply):
-            if complaint := _complaint(one):
+            if said := complaint(one):
                 for other in self._undo[len(self._undo) - number :]:
-                    _complaint(other)
-                raise MissedError(complaint)
+                    complaint(other)
+                raise MissedError(said)
         return self._words
 
     def undo(self) -> str | None:
         """All of them, whichever fails. Raises OSError with the complaints."""
-        if complaints := [complaint for one in self._undo if (complaint := _complaint(one))]:
+        if complaints := [said for one in self._undo if (said := complaint(one))]:
             raise OSError("; ".join(complaints))
         return "undone"
 
@@ -210,96 +121,6 @@ class Step:
         return "stepped back"
 
 
-class SmallDisk:
-    """Puts a small tmpfs over a folder; undoing keeps what is in it and takes it away."""
-
-    undone_when_told = True
-
-    def __init__(self, asked: Mapping[str, Any]) -> None:
-        self._folder = Path(asked["folder"])
-        self._bytes = int(asked["bytes"])
-
-    def apply(self, told: threading.Event) -> str:
-        """Mount it. Raises MissedError."""
-        del told
-        options = f"size={self._bytes},mode=0777"
-        command = ["mount", "-t", "tmpfs", "-o", options, SMALL_DISK, str(self._folder)]
-        if complaint := _complaint({"argv": command}):
-            raise MissedError(complaint)
-        return f"a disk of {self._bytes} bytes at {self._folder}"
-
-    def undo(self) -> str | None:
-        """Copy what is in it beside it, let it go, and put the copies where they were. Raises OSError."""
-        kept = self._folder.with_name(f"{self._folder.name}.kept")
-        kept.mkdir(exist_ok=True)
-        files = [file for file in self._folder.iterdir() if file.is_file() and file.name != BALLAST]
-        for file in files:
-            shutil.copy2(file, kept / file.name)
-        if complaint := _complaint({"argv": ["umount", "-l", str(self._folder)]}):
-            raise OSError(complaint)
-        for file in files:
-            (kept / file.name).replace(self._folder / file.name)
-        kept.rmdir()
-        return f"taken away, {len(files)} files kept"
-
-
-class Fill:
-    """Fills a small disk of its own to the last byte: never another one."""
-
-    undone_when_told = True
-
-    def __init__(self, asked: Mapping[str, Any]) -> None:
-        self._file = Path(asked["folder"]) / BALLAST
-
-    def apply(self, told: threading.Event) -> str:
-        """Write until nothing more goes in. Raises MissedError where the folder is no small disk."""
-        del told
-        folder = self._file.parent
-        size = shutil.disk_usage(folder).total
-        if not os.path.ismount(folder) or size > LARGEST_DISK_BYTES:
-            raise MissedError(f"{folder} is no small disk of its own, and nothing else is ever filled")
-        written = 0
-        file = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            for chunk in (_WRITE_BYTES, 512, 1):
-                with _until_full():
-                    while True:
-                        written += os.write(file, bytes(chunk))
-        finally:
-            os.close(file)
-        return f"{written} bytes, until the disk of {size} was full"
-
-    def undo(self) -> str | None:
-        """Make room."""
-        self._file.unlink(missing_ok=True)
-        return "room again"
-
-
-class Load:
-    """Busy processes; each ends by itself too, should nobody end it."""
-
-    undone_when_told = True
-
-    def __init__(self, asked: Mapping[str, Any]) -> None:
-        self._count = int(asked["processes"])
-        self._limit_s = int(asked["limit_s"])
-        self._running: list[subprocess.Popen[bytes]] = []
-
-    def apply(self, told: threading.Event) -> str:
-        """Start them."""
-        del told
-        code = f"import signal\nsignal.alarm({self._limit_s})\nwhile True: pass"
-        self._running = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(self._count)]
-        return f"{self._count} busy processes"
-
-    def undo(self) -> str | None:
-        """End them."""
-        for process in self._running:
-            process.kill()
-            process.wait()
-        return "ended"
-
-
 class Traffic:
     """Sends datagrams by a trace of arrivals from a thread of its own."""
 
@@ -355,43 +176,3 @@ ACTIONS: Mapping[str, Callable[[Mapping[str, Any]], Action]] = {
     "load": Load,
     "traffic": Traffic,
 }
-
-
-def _sent(number: signal.Signals, processes: Mapping[int, str]) -> dict[int, str]:
-    done = {}
-    for pid, role in processes.items():
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
-            done[pid] = role
-    return done
-
-
-def _named(processes: Mapping[int, str]) -> str:
-    return ", ".join(f"{role} {pid}" for pid, role in sorted(processes.items())) or "nobody"
-
-
-def _complaint(command: Mapping[str, Any]) -> str:
-    """Runs a command; what it complains about, empty where it succeeds."""
-    argv = command["argv"]
-    try:
-        done = subprocess.run(
-            argv,
-            input=command.get("input", ""),
-            env={**os.environ, "PATH": _SEARCH_PATH},
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return f"`{' '.join(argv)}`: {error}"
-    return f"`{' '.join(argv)}`: {done.stderr.strip() or 'no message'}" if done.returncode else ""
-
-
-@contextlib.contextmanager
-def _until_full() -> Any:
-    try:
-        yield
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise

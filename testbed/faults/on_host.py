@@ -25,7 +25,8 @@ from instrument.identity import command_line, segment_header
 from instrument.probe import Probe
 from instrument.records import Applied
 from instrument.spool import SegmentWriter, segment_name
-from testbed.faults.actions import ACTIONS, Action, MissedError
+from testbed.faults.action import Action, MissedError
+from testbed.faults.actions import ACTIONS
 
 ROLE = "fault"
 READY, DONE = "ready", "done"

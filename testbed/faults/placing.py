@@ -23,7 +23,7 @@ from testbed.emulation import namespaces, ownership, processes
 from testbed.emulation.addresses import MANAGEMENT_PART, namespace_prefix
 from testbed.emulation.hosts import spawn
 from testbed.errors import EmulationError, FedprobeError
-from testbed.faults.actions import MARK
+from testbed.faults.action import MARK
 from testbed.faults.on_host import DONE
 from testbed.faults.orders import Ordered
 from testbed.inventory import Host, Inventory
