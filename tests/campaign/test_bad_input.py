@@ -14,7 +14,7 @@ import pytest
 from testbed.cli import main
 from tests.campaign.conftest import SMALL, fedprobe
 
-GOOD = SMALL.format(rounds=1, clients=1, interface="5g", app="fl_app")
+GOOD = SMALL.format(rounds=1, clients=1, interface="5g", app="fl_app", validity="")
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -> str:

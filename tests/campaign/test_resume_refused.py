@@ -15,7 +15,7 @@ from testbed.run_lock import held
 from testbed.runner import missing
 from tests.campaign.conftest import SMALL
 
-TEXT = SMALL.format(rounds=1, clients=1, interface="5g", app="fl_app")
+TEXT = SMALL.format(rounds=1, clients=1, interface="5g", app="fl_app", validity="")
 
 
 def begun(tmp_path: Path, text: str = TEXT) -> RunFolder:
