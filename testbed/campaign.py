@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from instrument.polling import Polling
-from testbed.design.factors import gathered, of_a_trial, with_listed_factors
+from testbed.design.factor_tables import gathered, with_listed_factors
+from testbed.design.factors import of_a_trial
 from testbed.errors import UsageError
 from testbed.inventory import NetworkName
 from testbed.validation import explained, stated

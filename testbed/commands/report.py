@@ -79,15 +79,18 @@ def print_report(folders: Sequence[Path], *, as_json: bool, write: bool, against
 
 
 def trials_of(folders: Sequence[Path]) -> list[TrialTimes]:
-    """The trials below the folders. Raises UsageError where there is nothing to read."""
+    """The trials below the folders. Raises UsageError where there is nothing to read, or what cannot be read."""
     from analysis.store import StoreError
-    from analysis.trial import load_spool, load_trial
+    from analysis.trial import TrialError, load_spool, load_trial
     from instrument.spool import SpoolError
     from testbed.errors import UsageError
 
     if _is_run(folders):
         begun = sorted(path for path in (folders[0] / "trials").iterdir() if (path / "trial.json").exists())
-        return [load_trial(path) for path in begun]
+        try:
+            return [load_trial(path) for path in begun]
+        except TrialError as error:
+            raise UsageError(str(error)) from error
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder}: no such folder. Name a run folder or a spool folder.")

@@ -165,7 +165,8 @@ def _print_rows(rows: Sequence[Sequence[str]]) -> None:
         return
     table = Table(box=None, header_style="bold")
     for name in ("block", "trial", "levels", "begins", "takes"):
-        table.add_column(name, justify="left" if name in {"block", "trial", "levels"} else "right")
+        left = name in {"block", "trial", "levels"}
+        table.add_column(name, justify="left" if left else "right", no_wrap=name != "levels")
     for row in rows:
         table.add_row(*row)
     console.print(table)

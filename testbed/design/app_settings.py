@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from testbed.campaign import CampaignError
-from testbed.design.factors import APP_SETTINGS, flattened
+from testbed.design.factor_tables import flattened
+from testbed.design.factors import APP_SETTINGS
 from testbed.plan import PlannedTrial
 from testbed.validation import nearest
 

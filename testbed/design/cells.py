@@ -7,7 +7,8 @@ from itertools import product
 from typing import Any
 
 from testbed.campaign import Campaign
-from testbed.design.factors import DesignError, canonical, flattened
+from testbed.design.factor_tables import flattened
+from testbed.design.factors import DesignError, canonical, usual_levels
 from testbed.design.fraction import Fraction, fraction_of
 from testbed.validation import nearest
 
@@ -17,9 +18,10 @@ Levels = Mapping[str, Any]
 def cells_of(campaign: Campaign) -> list[Levels]:
     """Every cell once, in the order of the file: the last factor varies fastest. Raises DesignError."""
     levels = campaign.factors.levels
+    cells: list[Levels]
     match campaign.design.kind:
         case "list":
-            cells = [_listed(one, levels) for one in campaign.trial]
+            cells = [{name: {**usual_levels(), **one}[name] for name in levels} for one in campaign.trial]
         case "fraction":
             chosen = fraction(campaign)
             assert chosen is not None
@@ -38,10 +40,6 @@ def fraction(campaign: Campaign) -> Fraction | None:
 
 def _full(levels: Mapping[str, Sequence[Any]]) -> list[Levels]:
     return [dict(zip(levels, chosen, strict=True)) for chosen in product(*levels.values())]
-
-
-def _listed(one: Levels, levels: Mapping[str, Sequence[Any]]) -> Levels:
-    return {name: one.get(name, "stock") if name == "polling" else one[name] for name in levels}
 
 
 def _without_excluded(campaign: Campaign, cells: Sequence[Levels]) -> list[Levels]:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.formats import count, megabytes
+from analysis.formats import count
 from instrument.redaction import HIDDEN, RECORDED_VARIABLES
 from testbed.baseline.plan import Plan
 from testbed.design import detectable
@@ -84,11 +84,15 @@ def head_lines(prepared: Prepared) -> list[str]:
     if (chosen := fraction(campaign)) is not None:
         found += chosen.lines()
     if campaign.design.warmup_rounds:
-        found.append(f"of each trial's rounds the first {campaign.design.warmup_rounds} are warm-up")
+        found.append(_warm_up_line(campaign.design.warmup_rounds))
     if campaign.collect.baseline:
         asked = next(iter(prepared.testbeds.values()))
         found.append(Plan(load_s=campaign.collect.baseline_s).words(asked.clients * len(asked.networks)))
     return [*found, _time_line(prepared), *_budget_lines(prepared)]
+
+
+def _warm_up_line(rounds: int) -> str:
+    return f"of each trial the first {'round is' if rounds == 1 else f'{rounds} rounds are'} warm-up"
 
 
 def _span(values: Sequence[int]) -> str:
@@ -99,8 +103,8 @@ def _time_line(prepared: Prepared) -> str:
     sources = "; ".join(f"{source} ({number})" for source, number in _sources(prepared).items())
     builds = len(prepared.together())
     rebuilt = f", the testbed is built {builds} times" if builds > 1 else ""
-    size = megabytes(sum(prepared.estimates[trial.name].size_bytes for trial in prepared.trials))
-    return f"about {lasts(total_s(prepared.slots))} in all and {size}{rebuilt}; from {sources}"
+    size_bytes = sum(prepared.estimates[trial.name].size_bytes for trial in prepared.trials)
+    return f"about {lasts(total_s(prepared.slots))} in all and {size_bytes / 1e6:,.0f} MB{rebuilt}; from {sources}"
 
 
 def _sources(prepared: Prepared) -> Counter[str]:

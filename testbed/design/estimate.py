@@ -1,12 +1,14 @@
 """How long a planned trial will take and how much it will store: from earlier trials, else from bounds. Pure.
 
 The bounds are rough and stated as such: the model's bytes over the rates of the link profile, shared by all clients,
-half of each of Flower's polls, a start of a Python process for each message, and a fixed time around a trial.
+half of each of Flower's polls, a start of a Python process for each message, for which the clients of an emulated
+testbed share this machine's cores, and a fixed time around a trial.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ from testbed.plan import PlannedTrial
 
 DIGITS_BYTES = 2_910_040  # of the bundled app's model as one array
 POLLS_S = (3.0, 3.0, 1.0, 0.5)  # SuperNode, ServerApp, SuperExec, ClientApp's reply. Source: Flower 1.41
-BOOT_S = 2.0  # of a ClientApp on a laptop's core; a Pi takes longer
+BOOT_S = 1.0  # of a ClientApp with a core of its own: 0.9 s measured, of 1, 2 and 4 on 2 cores; longer on a Pi
 AROUND_S = 15.0  # starting, stopping, fetching and storing
 GOODPUT = 1448 / 1514  # TCP payload with timestamps in a full frame
 BUILD_S = 5.0  # of an emulated testbed of a few nodes, and its removal
@@ -42,9 +44,16 @@ class Estimate:
 
 
 def estimate_of(
-    trial: PlannedTrial, asked: AskedTestbed, defaults: Mapping[str, Any], earlier: Sequence[EarlierTrial]
+    trial: PlannedTrial,
+    asked: AskedTestbed,
+    defaults: Mapping[str, Any],
+    earlier: Sequence[EarlierTrial],
+    cores: int | None = None,
 ) -> Estimate:
-    """What a trial takes; `defaults` are its app's own settings, `earlier` trials of another run."""
+    """What a trial takes; `defaults` are its app's own settings, `earlier` trials of another run.
+
+    `cores` are those of an emulated testbed; None: this machine's.
+    """
     alike, how = _alike(trial, earlier)
     if alike:
         rounds = trial.campaign.rounds
@@ -57,7 +66,9 @@ def estimate_of(
         )
     sent = sent_bytes(trial.campaign, defaults)
     link = asked.profiles.links.get(trial.interface) if asked.profiles else None
-    round_s = _round_s(trial, sent, link, {**defaults, **trial.campaign.workload.settings})
+    shared = trial.campaign.clients / (cores or os.cpu_count() or 1) if asked.profiles else 1.0
+    settings = {**defaults, **trial.campaign.workload.settings}
+    round_s = _round_s(trial, sent, link, settings, boot_s=BOOT_S * max(shared, 1.0))
     return Estimate(
         seconds=AROUND_S + trial.campaign.rounds * round_s,
         size_bytes=_stored_bytes(trial.campaign, sent),
@@ -105,7 +116,12 @@ def _mean_of(text: Any) -> float | None:
 
 
 def _round_s(
-    trial: PlannedTrial, sent: tuple[float, float] | None, link: LinkProfile | None, settings: Mapping[str, Any]
+    trial: PlannedTrial,
+    sent: tuple[float, float] | None,
+    link: LinkProfile | None,
+    settings: Mapping[str, Any],
+    *,
+    boot_s: float,
 ) -> float:
     waits_s = math.fsum(POLLS_S) / 2 if trial.polling == "stock" else len(POLLS_S) * FAST_WAIT_S / 2
     moved_s = 0.0
@@ -113,7 +129,7 @@ def _round_s(
         moved_s = transfer_s(link, down_bytes=sent[0], up_bytes=sent[1], clients=trial.campaign.clients)
     messages = 1 + (_number(settings.get("fraction-evaluate")) > 0) * (1 + (settings.get("validate") is True))
     computes_s = _number(settings.get("payload-compute-s")) if settings.get("workload") == "payload" else 0.0
-    return messages * (waits_s + BOOT_S + moved_s) + computes_s
+    return messages * (waits_s + boot_s + moved_s) + computes_s
 
 
 def _number(value: Any) -> float:
@@ -144,4 +160,4 @@ def _stored_bytes(campaign: Campaign, sent: tuple[float, float] | None) -> int:
 
 def _bound_words(sent: tuple[float, float] | None, link: LinkProfile | None) -> str:
     lacking = "" if sent and link else ", transfers left out: " + ("rates" if sent else "bytes") + " unknown"
-    return f"rough: bytes over rate, Flower's waits{lacking}; computing is not in it"
+    return f"a rough bound: bytes over rate, Flower's waits, starts of ClientApps{lacking}; computing is not in it"

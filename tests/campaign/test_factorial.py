@@ -1,13 +1,19 @@
-"""A campaign whose trials differ in their number of clients: the testbed is rebuilt, and each trial has its own."""
+"""A campaign whose trials differ in their number of clients: the testbed is rebuilt, and each trial has its own.
+
+What a dry run said of its commands is what its processes then recorded of themselves.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.campaign.conftest import ran
+from tests.campaign.conftest import fedprobe, ran
 
 CAMPAIGN = """
 name = "two-sizes"
@@ -28,6 +34,14 @@ flwr-clientapp = 10
 """
 
 
+def started(spool: Path) -> str:
+    """The command line of a host's SuperLink or SuperNode, as the process itself recorded it."""
+    (segment,) = [path for path in spool.iterdir() if re.search("flower-super(link|node)-", path.name)]
+    with segment.open(encoding="utf-8") as file:
+        _, program, *arguments = json.loads(file.readline())["argv"]
+    return shlex.join([Path(program).name, *arguments])
+
+
 @pytest.mark.netns
 @pytest.mark.long
 def test_each_trial_runs_at_its_own_levels(tmp_path: Path) -> None:
@@ -38,6 +52,8 @@ def test_each_trial_runs_at_its_own_levels(tmp_path: Path) -> None:
     plan = json.loads((made.folder / "plan.json").read_text(encoding="utf-8"))
     planned = [(trial["name"], trial["clients"]) for trial in plan["trials"]]
     assert sorted(clients for _, clients in planned) == [1, 1, 2, 2]
+    foretold = subprocess.run(fedprobe("run", file, "--dry-run", "--json"), capture_output=True, check=True)
+    commands = json.loads(foretold.stdout)["commands"]
     begun: list[str] = []
     for name, clients in planned:
         facts = json.loads((made.folder / "trials" / name / "trial.json").read_text(encoding="utf-8"))
@@ -46,6 +62,9 @@ def test_each_trial_runs_at_its_own_levels(tmp_path: Path) -> None:
         assert facts["settings"]["levels"]["clients"] == clients
         assert facts["settings"]["warmup_rounds"] == 1
         begun.append(min(facts["entered"].values()))
+        assert list(commands[name]) == ["server", *facts["nodes"]]
+        for host, lines in commands[name].items():
+            assert started(made.folder / "trials" / name / "spool" / host) in "\n".join(lines)
     assert begun == sorted(begun), "in the order of the plan"
     summary = json.loads((made.folder / "report" / "summary.json").read_text(encoding="utf-8"))
     assert set(summary["polling"]["levels"]) == {"clients 1, fast", "clients 2, fast"}

@@ -14,7 +14,7 @@ from testbed.cli import main
 from testbed.design.commands_of_trial import commands_of
 from testbed.design.dry_run import document
 from testbed.design.earlier import earlier_trials
-from testbed.design.estimate import DIGITS_BYTES, GOODPUT, estimate_of, sent_bytes, transfer_s
+from testbed.design.estimate import BOOT_S, DIGITS_BYTES, GOODPUT, estimate_of, sent_bytes, transfer_s
 from testbed.emulation.foreseen import foreseen
 from testbed.emulation.profiles import load_profiles
 from testbed.prepared import prepare
@@ -66,6 +66,15 @@ def test_times_of_earlier_trials_like_it(tmp_path: Path) -> None:
     assert estimate.size_bytes > 2 * 1000, "twice the rounds are twice the records"
 
 
+def test_a_trial_that_cannot_be_read_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    earlier_trial(tmp_path / "run", "000-5g-r1", running_s=50, around_s=20)
+    (tmp_path / "run" / "trials" / "000-5g-r1" / "trial.json").write_text("{")
+    assert main(["power", "--from", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err
+    assert "trial.json is not JSON" in said
+    assert said.count("\n") == 1
+
+
 def test_the_nearest_earlier_trials_are_taken_and_named(tmp_path: Path) -> None:
     run = tmp_path / "run"
     earlier_trial(run, "000-wifi-r1", running_s=50, around_s=10, interface="wifi")
@@ -98,11 +107,19 @@ def test_a_rough_estimate_says_so_and_grows_with_what_it_rests_on(tmp_path: Path
     }
     prepared = prepare(written(tmp_path, factors))
     found = {tuple(trial.levels.values())[1:]: prepared.estimates[trial.name] for trial in prepared.trials}
-    assert all(one.source.startswith("rough: ") for one in found.values())
+    assert all(one.source.startswith("a rough bound: ") for one in found.values())
     assert found["stock", 2, 0.0].seconds > found["fast", 2, 0.0].seconds
     assert found["stock", 8, 0.0].seconds > found["stock", 2, 0.0].seconds
     assert found["stock", 2, 1.0].seconds > found["stock", 2, 0.0].seconds
     assert found["stock", 8, 0.0].size_bytes > found["stock", 2, 0.0].size_bytes
+
+
+def test_starts_on_an_emulated_testbed_share_its_cores(tmp_path: Path) -> None:
+    prepared = prepare(written(tmp_path, {"interface": ["ethernet"], "clients": [8]}))
+    (trial,), (asked,) = prepared.trials, prepared.testbeds.values()
+    two, four, sixteen = (estimate_of(trial, asked, {}, (), cores=cores).seconds for cores in (2, 4, 16))
+    assert two - four == pytest.approx(trial.campaign.rounds * 2 * BOOT_S)
+    assert four - sixteen == pytest.approx(trial.campaign.rounds * BOOT_S)
 
 
 def test_the_bundled_models_size_is_the_apps() -> None:
@@ -170,7 +187,7 @@ def test_a_dry_run_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "factorial", "--dry-run"]) == 0
     said = capsys.readouterr().out
     assert "factorial: 40 trials of 6 rounds, 2 to 4 clients, order drawn from seed 2504" in said
-    assert "the first 1 are warm-up" in said
+    assert "of each trial the first round is warm-up" in said
     assert "budget 3 h: all of it fits" in said
     assert "two levels of clients, within blocks: a ratio of 1.1" in said
     assert "flower-superlink --insecure" in said

@@ -82,7 +82,8 @@ def test_levels_are_put_where_they_belong(asked: Campaign) -> None:
             "collect.interval_ms": own.collect.interval_ms,
             "priorities.flwr-clientapp": own.priorities.get("flwr-clientapp"),
         }
-        assert {name: found[name] for name in trial.levels} == trial.levels
+        for name in ("interface", "polling", *asked.factors.others):
+            assert found[name] == trial.levels[name]
 
 
 @given(campaigns(), st.data())
@@ -179,3 +180,17 @@ def test_a_list_is_run_as_it_is_written() -> None:
     found = [(t.interface, t.campaign.clients, t.campaign.workload.settings["layout"]) for t in plan_of(asked)]
     assert found == [("5g", 2, "flat"), ("wifi", 4, "native"), ("5g", 4, "native")] * 2
     assert asked.clients == 4, "the testbed has as many hosts as the largest trial"
+
+
+def test_a_listed_trial_that_says_nothing_of_polling_leaves_it() -> None:
+    trials = [{"interface": "5g"}, {"interface": "5g", "polling": "fast"}]
+    design = {"kind": "list", "order": "fixed"}
+    asked = Campaign.model_validate({"name": "l", "rounds": 2, "clients": 1, "trial": trials, "design": design})
+    assert [trial.polling for trial in plan_of(asked)] == ["stock", "fast"]
+    assert [trial.name for trial in plan_of(asked)] == ["000-5g-r1", "001-5g-fast-r1"]
+
+
+def test_an_apps_own_setting_may_have_dots_in_its_name() -> None:
+    asked = campaign({"interface": ["5g"], "workload": {"settings": {"optimiser": {"rate": [0.1, 0.2]}}}})
+    rates = {trial.campaign.workload.settings["optimiser.rate"] for trial in plan_of(asked)}
+    assert rates == {0.1, 0.2}
