@@ -117,7 +117,7 @@ class RunFolder:
         aside = trial.path.with_name(f"{name}{ATTEMPT}{trial.attempt}")
         trial.add(name=aside.name, repeated=True)
         trial.path.rename(aside)
-        sync_folder(aside.parent)
+        _sync(aside.parent)
 
     def write(self, name: str, document: Any) -> None:
         """Write one of the run's JSON documents."""
@@ -195,7 +195,7 @@ class TrialFolder:
         """Write down that the trial now enters a state, with facts learned until here."""
         if not self.path.exists():
             self.path.mkdir(parents=True)
-            sync_folder(self.path.parent)
+            _sync(self.path.parent)
         entered = {**self.facts.get("entered", {}), state: _now()}
         self.facts = {**self.facts, **facts, "state": state, "entered": entered}
         write_json(self.path / "trial.json", self.facts)
@@ -242,12 +242,19 @@ def write_text(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     fresh.replace(path)
-    sync_folder(path.parent)
+    _sync(path.parent)
 
 
-def sync_folder(path: Path) -> None:
-    """Have the names in a folder on the disk."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+def sync_below(folder: Path) -> None:
+    """Have everything below a folder on the disk: what is then said of it must be true after a power cut."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            _sync(path)
+
+
+def _sync(path: Path) -> None:
+    """Have a file's content, or the names in a folder, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
