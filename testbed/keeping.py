@@ -20,7 +20,7 @@ from testbed.faults.excuses import explained
 from testbed.fetch import fetch
 from testbed.machine_watch import machine_samples
 from testbed.path_watch import PathWatch
-from testbed.run_folder import TrialFolder
+from testbed.run_folder import TrialFolder, sync_below
 from testbed.setting import Setting
 from testbed.states import State, limit_s
 from testbed.trial_document import conditions
@@ -38,6 +38,7 @@ def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
     if not folder.facts.get("fetched"):
         folder.enter("fetching")
         problems = _fetch(deployment, folder)
+        sync_below(folder.path)
         folder.add(fetched=not problems, not_fetched=[one.detail for one in problems])
         against = against or problems  # where it was not measured to its end, files that were never made are missing
     folder.enter("verifying", reasons=as_documents(against))
@@ -56,6 +57,7 @@ def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
         with deadline(_limit_s(deployment, "storing"), "storing the records"):
             if records is not None:
                 store.write(records, folder.records)
+                sync_below(folder.records)
                 if not deployment.campaign.collect.keep_on_nodes:
                     folder.add(not_deleted=delete_on_hosts(deployment, folder))
     except (store.StoreError, OSError, DeadlineError) as error:

@@ -118,7 +118,7 @@ class RunFolder:
         aside = trial.path.with_name(f"{name}{ATTEMPT}{trial.attempt}")
         trial.add(name=aside.name, repeated=True)
         trial.path.rename(aside)
-        sync_folder(aside.parent)
+        _sync(aside.parent)
 
     def write(self, name: str, document: Any) -> None:
         """Write one of the run's JSON documents."""
@@ -242,3 +242,18 @@ def write_text(path: Path, text: str) -> None:
         os.fsync(file.fileno())
     fresh.replace(path)
     sync_folder(path.parent)
+
+
+def sync_below(folder: Path) -> None:
+    """Have everything below a folder on the disk: what is then said of it must be true after a power cut."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            _sync(path)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

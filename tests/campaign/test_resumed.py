@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -18,6 +19,8 @@ import pytest
 
 from analysis import store
 from analysis.load import load_spools
+from testbed.emulation import namespaces, processes
+from testbed.emulation.addresses import namespace_prefix
 from testbed.emulation.lifecycle import emulated
 from testbed.emulation.ownership import REGISTRY
 from testbed.inventory_file import write_inventory
@@ -111,11 +114,48 @@ def _more_than(before: dict[str, set[str]]) -> list[str]:
     return [thing for kind, things in machine_state().items() for thing in things - before[kind]]
 
 
+@pytest.mark.netns
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_a_run_is_taken_up_after_the_machine_was_started_anew(tmp_path: Path, started: Start) -> None:
+    """What a boot leaves of an emulated testbed: its state folder, and nothing that runs."""
+    before = machine_state()
+    campaign, folder = small_campaign(tmp_path, clients=2, rounds=2), tmp_path / "run"
+    process = started("run", campaign, "--out", folder)
+    _wait_for(folder, "running", process, 0)
+    time.sleep(4.0)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    flushed = _on_hosts(folder)
+    assert sum(one.lines for one in flushed) > 50
+    _start_anew(folder)
+    done = subprocess.run(fedprobe("run", "--resume", folder), capture_output=True, text=True, check=False)
+    assert done.returncode in {0, 3}, done.stderr
+    outcomes = {name: facts["outcome"] for name, facts in _trials(folder).items()}
+    assert outcomes == {"000-ethernet-r1": "ok", "000-ethernet-r1.attempt1": "invalid"}
+    _require_flushed(folder, flushed)
+    assert not list((folder / "unfetched").rglob("*.jsonl"))
+    wait_until(lambda: not _more_than(before), limit_s=10)
+
+
+def _start_anew(folder: Path) -> None:
+    """End what runs of the run's testbeds, and forget them as the registry in /run is by a boot."""
+    for state in _states(folder):
+        processes.end_all(state.name)
+        for name in namespaces.names(namespace_prefix(state.name)):
+            namespaces.remove(name)
+        (REGISTRY / state.name).unlink()
+        owner = json.loads((state / "owner.json").read_text())
+        (state / "owner.json").write_text(json.dumps({**owner, "boot_id": "of the boot before"}))
+    with contextlib.suppress(OSError):
+        REGISTRY.rmdir()
+
+
 def _moments() -> list[tuple[str, float, int]]:
     """Ten moments: every state once, in a random order, a random share of its length, after 0 or 1 whole trials."""
     drawn = random.Random(SEED)
     states = drawn.sample(list(STATES), KILLS)
-    return [(state, drawn.random(), drawn.choice([0, 0, 1])) for state in states]
+    return [(state, drawn.random(), drawn.choice([0, 1, 1])) for state in states]
 
 
 def _wait_for(folder: Path, state: str, process: subprocess.Popen[str], others: int) -> None:
