@@ -13,7 +13,7 @@ import pytest
 from testbed.cli import main
 from tests.campaign.conftest import SMALL, fedprobe
 
-GOOD = SMALL.format(rounds=1, clients=1, interface="5g", app="fl_app")
+GOOD = SMALL.format(validity="", rounds=1, clients=1, interface="5g", app="fl_app")
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -> str:
