@@ -18,6 +18,7 @@ from testbed.delete_fetched import delete_on_hosts
 from testbed.deployment import Deployment
 from testbed.faults.excuses import explained
 from testbed.fetch import fetch
+from testbed.fetched import is_complete
 from testbed.machine_watch import machine_samples
 from testbed.path_watch import PathWatch
 from testbed.run_folder import TrialFolder, sync_below
@@ -31,7 +32,8 @@ from testbed.verify import Judged
 def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
     """Fetch, verify, store and judge; a trial without a reason against it is ok.
 
-    `reasons` in trial.json has what speaks against it so far, `looks` the two looks at each node.
+    `reasons` in trial.json has what speaks against it so far, `looks` the two looks at each node. A trial that was
+    measured to its end and whose files are not all here stays in the state of fetching, and can be kept later.
     """
     against = from_documents(folder.facts.get("reasons", []))
     setting.progress.doing(f"{deployment.trial}: fetching and checking records")
@@ -39,7 +41,11 @@ def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
         folder.enter("fetching")
         problems = _fetch(deployment, folder)
         sync_below(folder.path)
-        folder.add(fetched=not problems, not_fetched=[one.detail for one in problems])
+        here = is_complete(folder.path, [host.name for host in deployment.hosts])
+        folder.add(fetched=here, not_fetched=[one.detail for one in problems])
+        if not here and not against:
+            folder.add(reason=f"its records are not all fetched: {text_of(problems)}")
+            return
         against = against or problems  # where it was not measured to its end, files that were never made are missing
     folder.enter("verifying", reasons=as_documents(against))
     failed = list(against)

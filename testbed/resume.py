@@ -34,23 +34,23 @@ def _finish(standing: Standing, planned: PlannedTrial, trial: TrialFolder) -> No
         with sessions_to(inventory, planned.campaign.clients) as sessions:
             setting = standing.reaching(inventory, sessions)
             problems = aftermath.take_down_on_hosts(setting.deployment(planned, trial.attempt))
-            _keep(standing, setting, planned, trial, problems)
+            finish(standing, setting, planned, trial, problems)
         return
     stood, files = aftermath.stood(standing.folder, str(trial.facts["testbed"]))
-    _keep(standing, standing.reaching(stood, files), planned, trial, [])
+    finish(standing, standing.reaching(stood, files), planned, trial, [])
 
 
-def _keep(
+def finish(
     standing: Standing, setting: Setting, planned: PlannedTrial, trial: TrialFolder, problems: Sequence[str]
 ) -> None:
-    """Fetch, verify and store. A trial that was cut off while it was measured is invalid for that."""
+    """Fetch, verify and store, as far as hosts answer. A trial cut off while it was measured is invalid for that."""
     trial.add(resumed=True)
     if not trial.measured:
         against = from_documents(trial.facts.get("reasons", []))
         cut_off = Invalid("interrupted", f"interrupted: the controller ended while the trial was {trial.state}")
         left = [Invalid("node lost", problem) for problem in problems]
         trial.add(reasons=as_documents([cut_off, *against, *left]))
-    setting.progress.say(f"{planned.name}: left in state {trial.state} by the run that ended, is finished")
+    setting.progress.say(f"{planned.name}: left in state {trial.state}, is finished")
     keep(setting, setting.deployment(planned, trial.attempt), trial)
     if trial.facts["fetched"] and standing.prepared.inventory is None:
         unfetched.forget(standing.folder.path, str(trial.facts["on_hosts"]))

@@ -23,7 +23,7 @@ from testbed.manifest import described
 from testbed.plan import PlannedTrial
 from testbed.prepared import Prepared
 from testbed.progress import RunProgress
-from testbed.resume import finish_half_done
+from testbed.resume import finish, finish_half_done
 from testbed.run_folder import MANIFEST, RunFolder
 from testbed.setting import Setting
 from testbed.standing import Standing
@@ -45,14 +45,17 @@ def run(prepared: Prepared, folder: RunFolder) -> int:
         standing = Standing(prepared=prepared, folder=folder, mark=mark, interrupts=interrupts, progress=progress)
         finish_half_done(standing)
         with standing:
-            codes = {_settle(standing, prepared, planned, folder, began=began) for planned in prepared.trials}
+            for planned in prepared.trials:
+                _settle(standing, prepared, planned, folder, began=began)
+            _fetch_late(standing, prepared, folder)
+        codes = {_code(folder.trial(planned.name).facts) for planned in prepared.trials}
     return next((code for code in (FAILED, EXIT_UNFIT) if code in codes), EXIT_GOOD)
 
 
 def _settle(
     standing: Standing, prepared: Prepared, planned: PlannedTrial, folder: RunFolder, *, began: datetime
-) -> int:
-    """Run a trial until it is valid or has been repeated often enough; the exit code that it asks for."""
+) -> None:
+    """Run a trial until it is valid, or has been repeated often enough, or waits for a host to give its records."""
     before = prepared.rounds_before(planned)
     while missing(folder, planned):
         setting = standing.setting(planned)
@@ -68,18 +71,31 @@ def _settle(
         conduct(setting, planned, trial, rounds_before=before)
         setting.progress.say(ending(planned.name, trial.facts))
     standing.progress.rounds_done(before + planned.campaign.rounds)
-    facts = folder.trial(planned.name).facts
+
+
+def _fetch_late(standing: Standing, prepared: Prepared, folder: RunFolder) -> None:
+    """Try again to fetch what a host did not give when its trial ended; it stays there where that fails again."""
+    for planned in prepared.trials:
+        trial = folder.trial(planned.name)
+        if trial.state == "fetching" and standing.has(str(trial.facts["testbed"])):
+            finish(standing, standing.setting(planned), planned, trial, [])
+
+
+def _code(facts: Mapping[str, Any]) -> int:
+    """The exit code that a trial asks for."""
     if facts["outcome"] == "ok":
         return EXIT_GOOD
-    return EXIT_UNFIT if facts["ran_whole"] else FAILED
+    return EXIT_UNFIT if facts.get("ran_whole") else FAILED
 
 
 def missing(folder: RunFolder, planned: PlannedTrial) -> bool:
     """Whether a trial is still to be run: it never ended, or is invalid and may be repeated.
 
-    One that its fault ended is not: that is what the fault does.
+    One that its fault ended is not: that is what the fault does. Nor is one whose records are still on a host.
     """
     trial = folder.trial(planned.name)
+    if trial.state == "fetching":
+        return False
     if not trial.ended or trial.valid or trial.facts.get("ended_by_fault"):
         return not trial.ended
     spoiled = [one for one in [*folder.attempts(planned.name), trial] if not one.interrupted]

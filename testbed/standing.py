@@ -53,6 +53,10 @@ class Standing:
             self.progress.doing("taking the testbed down")
         self._stack.close()
 
+    def has(self, testbed: str) -> bool:
+        """Whether the testbed of that name stands now."""
+        return self._setting is not None and self._setting.inventory.name == testbed
+
     def setting(self, planned: PlannedTrial) -> Setting:
         """The setting of a trial, its testbed built and its hosts logged in to. Raises FedprobeError."""
         if self._setting is None or planned.testbed_key != self._key:
