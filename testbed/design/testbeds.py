@@ -15,7 +15,7 @@ from testbed.emulation.conditions import NONE, Conditions
 from testbed.emulation.profiles import Profiles
 from testbed.errors import ProfileError, UsageError
 from testbed.inventory import Inventory
-from testbed.plan import PlannedTrial, varied_in
+from testbed.plan import PlannedTrial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +60,11 @@ def testbeds_of(
         largest = max((one.campaign for one in trials), key=lambda one: one.clients)
         factors = campaign.factors.model_copy(update={"interface": networks})
         asked = largest.model_copy(update={"factors": factors})
-        whose = _whose(trials[0], campaign) if len(groups) > 1 else ""
+        whose = _whose(trials[0])
         try:
             inventory = inventory_of(asked, campaign_file)
         except (CampaignError, ProfileError) as error:
-            raise _named(error, whose) from error
+            raise _named(error, whose, campaign_file) from error
         found[key] = AskedTestbed(
             key=key,
             clients=largest.clients,
@@ -76,10 +76,14 @@ def testbeds_of(
     return found, inventory
 
 
-def _whose(trial: PlannedTrial, campaign: Campaign) -> str:
-    of_testbed = [name for name in varied_in(campaign) if name == "clients" or name.startswith("testbed.")]
-    return words({name: level for name, level in trial.levels.items() if name != "interface"}, of_testbed)
+def _whose(trial: PlannedTrial) -> str:
+    """The levels by which its testbed may be another than the other trials'."""
+    of_testbed = [name for name in trial.levels if name == "clients" or name.startswith("testbed.")]
+    return words({name: level for name, level in trial.levels.items() if name in of_testbed}, of_testbed)
 
 
-def _named(error: UsageError, whose: str) -> UsageError:
-    return type(error)(f"{error} (trials with {whose})") if whose else error
+def _named(error: UsageError, whose: str, campaign_file: Path) -> UsageError:
+    said = str(error)
+    if whose and not said.startswith(str(campaign_file)):
+        said = f"{campaign_file}: {said}"
+    return type(error)(f"{said} (trials with {whose})") if whose else error

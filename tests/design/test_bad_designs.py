@@ -95,6 +95,8 @@ def test_profiles_that_are_not_there(tmp_path: Path, capsys: pytest.CaptureFixtu
     said = capsys.readouterr().err
     assert "paper-6g" in said
     assert "Did you mean paper-5g" in said
+    assert said.startswith(f"fedprobe: {path}: ")
+    assert "trials with profiles paper-6g" in said
 
 
 LAB = """
