@@ -97,6 +97,7 @@ def run(batches: Sequence[Batch], folder: RunFolder, inventory: Inventory | None
                 )
                 nodes = [node.name for node in there.nodes[: len(batch.networks)]]
                 trial = folder.trial(planned(batch, index, nodes).name)
+                trial.enter("planned", attempt=1)
                 conduct(setting, planned(batch, index, nodes), trial, rounds_before=done)
                 _keep_cells(trial.path, batch, nodes, shared_wall=there.clock == "shared")
             done += batch.rounds

@@ -119,6 +119,7 @@ def one_address(hosts: Hosts, gone_astray: Ran) -> Inventory:
     return with_one_address(hosts)
 
 
+@pytest.mark.long
 def test_a_server_with_one_address_is_reached_by_the_trials_network(
     hosts: Hosts, one_address: Inventory, tmp_path: Path
 ) -> None:
@@ -136,6 +137,7 @@ def test_a_server_with_one_address_is_reached_by_the_trials_network(
     assert [routing(hosts, name) for name in NODES] == before
 
 
+@pytest.mark.long
 def test_ctrl_c_releases_the_nodes(
     hosts: Hosts, one_address: Inventory, tmp_path: Path, started: Callable[..., subprocess.Popen[str]]
 ) -> None:

@@ -12,7 +12,7 @@ from testbed.emulation.cpu_limit import found_controller
 from tests.campaign.conftest import fedprobe, ran
 from tests.campaign.machine_state import machine_state
 
-pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.netns, pytest.mark.long, pytest.mark.timeout(300)]
 
 CAMPAIGN = """\
 name = "conditions"

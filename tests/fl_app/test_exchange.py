@@ -137,6 +137,7 @@ def test_a_bad_setting_ends_the_run_before_anything_is_sent() -> None:
 
 
 @pytest.mark.flower
+@pytest.mark.long
 def test_the_workload_runs_on_a_real_deployment(tmp_path: Path) -> None:
     overrides = {
         "workload": "payload",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = [pytest.mark.flower, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.flower, pytest.mark.long, pytest.mark.timeout(300)]
 
 
 def test_every_message_of_a_foreign_app_is_measured_with_every_phase(tmp_path: Path) -> None:

@@ -142,6 +142,7 @@ def test_a_narrow_path_is_found_behind_a_wide_device(lab: Hosts) -> None:
     assert (link.device_mtu, link.path_mtu) == (1500, 1337)
 
 
+@pytest.mark.long
 def test_a_host_without_the_programs_costs_its_own_links_only(lab: Hosts, tmp_path: Path) -> None:
     """pi1's shells find no ping: its links have the reason, pi2's their numbers."""
     mine = ["mount", "--bind", "/dev/null", _program(lab, "ping")]
