@@ -69,8 +69,9 @@ def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
     except (store.StoreError, OSError, DeadlineError) as error:
         failed.append(Invalid("not stored", str(error)))
         against.append(failed[-1])
-    cause = from_documents(folder.facts.get("fault_cause", []))
-    against = explained(against, cause)
+    told = explained(against, from_documents(folder.facts.get("fault_cause", [])))
+    by_fault = told != against and all(one.reason != "interrupted" for one in against)
+    against = told
     folder.forget("looks")  # `paths` has what they told
     entered = {**folder.facts["entered"], "done": datetime.now(tz=UTC).isoformat(timespec="milliseconds")}
     folder.enter(
@@ -79,7 +80,7 @@ def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
         reason=text_of(against),
         reasons=as_documents(against),
         ran_whole=not failed,
-        ended_by_fault=bool(failed and cause) and all(one.reason != "interrupted" for one in against),
+        ended_by_fault=by_fault,
         astray=any(one.reason == "another interface" for one in against),
         **({} if folder.facts.get("resumed") else costs(entered, records)),
         **facts,

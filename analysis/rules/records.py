@@ -46,7 +46,7 @@ def invalid_trials(trials: Sequence[TrialTimes], measured: Measured) -> Iterator
                 finding=f"trial {trial.facts.name} is {trial.facts.outcome}{_classified(trial)}: "
                 f"{trial.facts.reason or 'no reason'}; "
                 + (f"nothing is left for {interface_of(trial)}." if lost else "it is kept out of every number."),
-                next_step="That is this fault's result: Flower does not come through it. See the table of faults."
+                next_step="That is this fault's result: see the table of faults. It is not repeated."
                 if by_fault
                 else next_step(trial),
             )

@@ -72,8 +72,11 @@ def explained(against: Sequence[Invalid], cause: Sequence[Invalid]) -> list[Inva
 
     `cause` is what trial.json has under `fault_cause`: what the fault makes of a trial, and what was applied.
     """
-    place = next((place for place, one in enumerate(against) if one.reason in _CAUSED), None)
-    if place is None or not cause:
+    if not cause:
+        return list(against)
+    caused = _CAUSED | {cause[0].reason}
+    place = next((place for place, one in enumerate(against) if one.reason in caused), None)
+    if place is None:
         return list(against)
     told_with_it = Invalid(cause[0].reason, f"{cause[0].detail}: {against[place].detail}")
     return [told_with_it if one is against[place] else one for one in against]
