@@ -247,6 +247,9 @@ def _trial(trial: TrialTimes) -> dict[str, Any]:
         "unreadable": [dict(zip(("host", "role", "reason"), file, strict=True)) for file in trial.unreadable],
         "captures": [dataclasses.asdict(capture) for capture in trial.captures],
         "failed_captures": [dict(zip(("host", "reason"), failed, strict=True)) for failed in trial.failed_captures],
+        "refused_priorities": [
+            dict(zip(("host", "reason"), refused, strict=True)) for refused in trial.refused_priorities
+        ],
         "faults": list(trial.faults),
         "effects": [dataclasses.asdict(effect) for effect in trial.effects],
         "sleeps_s": dict(trial.sleeps_s),

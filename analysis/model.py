@@ -252,7 +252,8 @@ class TrialTimes:
     """Everything analysis made of one trial.
 
     `unreadable` are spool files of which nothing was used: host, role, and what is wrong. `captures` are packet
-    captures that were made, `failed_captures` host and reason of those that were not, or not to their end.
+    captures that were made, `failed_captures` host and reason of those that were not, or not to their end;
+    `refused_priorities` host and reason of each process that did not get the priority asked for it, or not whole.
     """
 
     facts: TrialFacts
@@ -270,6 +271,7 @@ class TrialTimes:
     unreadable: Sequence[tuple[str, str, str]] = ()
     captures: Sequence[CaptureCounts] = ()
     failed_captures: Sequence[tuple[str, str]] = ()
+    refused_priorities: Sequence[tuple[str, str]] = ()
     dropped_records: int = 0
     records: int = 0
     sleeps_s: Mapping[str, float] = field(default_factory=dict)

@@ -20,6 +20,7 @@ from analysis.messages import message_times, with_node_busy
 from analysis.model import CaptureCounts, LinkRates, MessageTimes, RoundTimes, TrialFacts, TrialTimes
 from analysis.starvation import with_waits
 from analysis.timeline import TimelineError, axis_of
+from instrument.flower.priority import PRIORITY
 from instrument.polling import FAST_WAIT_S, polling_of
 from instrument.records import Capture, Fault, Model, RecordError, Sample, Score, Serve, Sleep, Span
 from instrument.spool import SpoolError
@@ -73,9 +74,8 @@ def analyse(records: Records, facts: TrialFacts) -> TrialTimes:
             )
             for segment, capture in records.of(Capture)
         ],
-        failed_captures=[
-            (segment.header.host, fault.error) for segment, fault in records.of(Fault) if fault.where == CAPTURE
-        ],
+        failed_captures=_faults_of(records, CAPTURE),
+        refused_priorities=_faults_of(records, PRIORITY),
         dropped_records=sum(segment.end.dropped for segment in records.segments if segment.end is not None),
         records=records.count,
         sleeps_s=_sums((sleep.where, sleep.end_mono_ns - sleep.start_mono_ns) for _, sleep in records.of(Sleep)),
@@ -183,12 +183,17 @@ def _since_start(moments_ns: Iterable[int], made: Sequence[RoundTimes]) -> list[
 
 
 def _faults(records: Records) -> list[str]:
-    """What the instrument could not do, captures apart: those have a place of their own."""
+    """What the instrument could not do, captures and priorities apart: those have places of their own."""
     return [
         f"{segment.header.host} {segment.header.role} {segment.header.pid}: {fault.where}: {fault.error}"
         for segment, fault in records.of(Fault)
-        if fault.where != CAPTURE
+        if fault.where not in {CAPTURE, PRIORITY}
     ]
+
+
+def _faults_of(records: Records, where: str) -> list[tuple[str, str]]:
+    """Host and reason of each fault of that place."""
+    return [(segment.header.host, fault.error) for segment, fault in records.of(Fault) if fault.where == where]
 
 
 def _unreadable(records: Records) -> list[tuple[str, str, str]]:

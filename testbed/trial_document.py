@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from analysis.load import Records
+from instrument.flower.priority import PRIORITY
 from instrument.identity import ROLES
 from instrument.polling import FAST_WAIT_S
+from instrument.records import Fault
 from testbed.campaign import Campaign
 from testbed.emulation import trial_facts
 from testbed.emulation.profiles import LinkProfile
@@ -77,15 +79,19 @@ def link_rates(profile: LinkProfile) -> dict[str, Any]:
 
 
 def conditions(setting: Setting, campaign: Campaign, records: Records) -> dict[str, Any]:
-    """Conditions as the processes themselves recorded them: priorities that were set, the server's processors."""
+    """Conditions as the processes themselves recorded them: priorities that were set whole, the server's processors.
+
+    A nice value can be in force while its group of processes was refused it: only a fault tells that.
+    """
     asked_for = campaign.priorities
     flower = [segment.header for segment in records.segments if segment.header.role in ROLES]
     kept = all(header.nice == asked_for[header.role] for header in flower if header.role in asked_for)
+    refused = any(fault.where == PRIORITY for _, fault in records.of(Fault))
     nice: dict[str, Sequence[int]] = {
         role: sorted({header.nice for header in flower if header.role == role}) for role in ROLES
     }
     return {
-        "priorities": kept and bool(asked_for),
+        "priorities": kept and not refused and bool(asked_for),
         "nice": {role: values for role, values in nice.items() if values},
         "cpus": os.cpu_count() if setting.inventory.emulator else None,
     }

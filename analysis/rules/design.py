@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from analysis.formats import count, listed, percent
@@ -66,16 +67,23 @@ def _large(shares: Mapping[str, float]) -> str:
 
 
 def no_priorities(trials: Sequence[TrialTimes], measured: Measured) -> Iterator[Verdict]:
-    """On few cores the ClientApps' start-up steals the processor from the transfers."""
+    """On few cores the ClientApps' start-up steals the processor from the transfers: not asked for, or refused."""
+    usable = [trial for trial in trials if is_usable(trial)]
+    refused = Counter(reason for trial in usable for _, reason in trial.refused_priorities)
     without = [
-        trial.facts.name for trial in trials if is_usable(trial) and trial.facts.settings.get("priorities") is False
+        trial.facts.name
+        for trial in usable
+        if trial.facts.settings.get("priorities") is False or trial.refused_priorities
     ]
     if without:
+        words = [
+            f"; {count(refused.total(), 'refusal')}, most often: {reason}" for reason, _ in refused.most_common(1)
+        ]
         yield Verdict(
             severity="warn",
             rule="no_priorities",
             finding=f"no process priorities in {count(len(without), 'trial')} ({listed(without)}): on two cores this "
-            "more than doubled ethernet's active uplink.",
+            f"more than doubled ethernet's active uplink{''.join(words)}.",
             next_step="Run as root, or grant CAP_SYS_NICE, so that SuperLink and SuperNodes go before ClientApps.",
         )
 

@@ -11,7 +11,7 @@ from typing import NoReturn
 from instrument.flower import importing, session
 from instrument.flower.gc_pauses import record_pauses
 from instrument.flower.names import SUPPORTED, hooks_for
-from instrument.flower.priority import set_priority
+from instrument.flower.priority import PRIORITY, set_priority
 from instrument.identity import package_version
 from instrument.probe import described
 from instrument.records import Hook
@@ -22,7 +22,7 @@ def install(role: str) -> None:
     refused = set_priority(role, os.environ)  # first: the writer's thread keeps the priority it is born with
     probe = session.start(role)
     if refused:
-        probe.fault("priority", refused)
+        probe.fault(PRIORITY, refused)
     _close_on_exit()
     version = package_version("flwr")
     if not _supported(version):

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 AUTOGROUP = Path("/proc/self/autogroup")
+PRIORITY = "priority"  # where a fault says that an asked priority is not in force: the report looks for it
 ENABLED = Path("/proc/sys/kernel/sched_autogroup_enabled")
 
 

@@ -22,6 +22,7 @@ from analysis.model import LinkRates, TrialTimes
 from analysis.summary import Summary, summarise
 from analysis.terminal import as_text
 from analysis.trial import analyse, load_spool, load_trial
+from instrument.flower.priority import PRIORITY
 from instrument.records import SCHEMA_VERSION, Capture, Fault, Rpc
 from instrument.spool import SpoolError
 from testbed.commands.report import print_report
@@ -276,6 +277,18 @@ def test_a_capture_with_drops_takes_the_wire_times_of_its_host_and_nothing_else(
     assert "wire times of server are not to be used" in finding
     (trial,) = to_json(summary)["trials"]
     assert trial["captures"] == [{"host": "server", "interface": "eth0", "packets": 1000, "dropped": 5}]
+
+
+def test_a_refused_priority_is_said_once_and_costs_no_phase() -> None:
+    fault = Fault(where=PRIORITY, error="flwr-clientapp: the asked priority was not set whole: no right", mono_ns=3)
+    summary = summarise([with_collector(fault)], made_by={})
+    assert graver_than_info(summary) == {"no_priorities"}
+    finding = next(verdict.finding for verdict in summary.verdicts if verdict.rule == "no_priorities")
+    assert "no process priorities in 1 trial" in finding
+    assert finding.endswith(f"; 1 refusal, most often: {fault.error}.")
+    (trial,) = to_json(summary)["trials"]
+    assert trial["refused_priorities"] == [{"host": "server", "reason": fault.error}]
+    assert trial["faults"] == []
 
 
 def test_a_capture_without_drops_is_no_finding() -> None:
