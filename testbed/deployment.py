@@ -24,8 +24,8 @@ from testbed.errors import FedprobeError
 from testbed.every_host import on_every_host
 from testbed.inventory import Host, Inventory, NetworkName
 from testbed.leftovers import end_leftovers
+from testbed.new_folders import NEW_FOLDERS
 from testbed.shell import Shell
-from testbed.trial_scripts import END_MARKED, NEW_FOLDERS
 from testbed.validity import Reason
 
 SUPERLINK_PORT = 8000
@@ -258,14 +258,14 @@ class Deployment:
 
     def _end_leftovers(self, host: Host) -> None:
         try:
-            end_leftovers(self.sessions[host.name], self.trial, self.folder(host, "spool"))
+            mark = f"{TRIAL_MARK}={self.trial}"
+            end_leftovers(self.sessions[host.name], mark, spool=self.folder(host, "spool"))
         except FedprobeError as error:
             self.not_ended.append(f"leftovers on {host.name}: {error}")
 
     def _end_collectors(self, host: Host) -> None:
-        script = ["sh", "-c", END_MARKED, "end", f"{COLLECTORS_MARK}={self.trial}"]
         try:
-            self.sessions[host.name].run(script, timeout_s=COMMAND_S)
+            end_leftovers(self.sessions[host.name], f"{COLLECTORS_MARK}={self.trial}")
         except FedprobeError as error:
             self.not_ended.append(f"collectors on {host.name}: {error}")
 

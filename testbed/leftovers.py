@@ -1,7 +1,8 @@
 """Ends what a trial's processes left running on a host: Flower starts some in sessions of their own.
 
-They are told by the trial's mark in their environment and, since Flower makes its processes unreadable to all but
-root, by their spool files too, whose names have each process's role and id.
+They are told by a mark in their environment and, since Flower makes its processes unreadable to all but root, by
+their spool files too, whose names have each process's role and id. It is shell, so that it works where the host's
+Python is what stands still, or is gone; `testbed.faults.processes_of` tells one process from another.
 
 Source: proc(5) on /proc/PID/environ; PR_SET_DUMPABLE in prctl(2).
 """
@@ -13,13 +14,15 @@ from testbed.shell import Shell
 
 TIMEOUT_S = 30.0
 
-# $1 is the trial, $2 its spool folder, then the roles. A process id may be another program's by now: what its command
-# line does not name as that role is left alone. TERM first: a process that ends in order completes its records.
+# $1 is the mark, NAME=VALUE, which this script has not; then, where spool files tell of processes too, their folder
+# and the roles. A process id may be another program's by now: what its command line does not name as that role is
+# left alone. TERM first: a process that ends in order completes its records.
 END_SCRIPT = """
-trial=$1 spool=$2
-shift 2
+mark=$1 spool=$2
+shift
+[ "$#" -eq 0 ] || shift
 by_environment() {
-    grep -lzxF -- "FEDPROBE_TRIAL=$trial" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3
+    grep -lzxF -- "$mark" /proc/[0-9]*/environ 2>/dev/null | cut -d/ -f3
 }
 by_spool() {
     for file in "$spool"/*.jsonl; do
@@ -31,7 +34,7 @@ by_spool() {
     done 2>/dev/null
 }
 marked() {
-    { by_environment; by_spool "$@"; } | sort -u
+    { by_environment; [ "$#" -eq 0 ] || by_spool "$@"; } | sort -u
 }
 found=$(marked "$@")
 [ -z "$found" ] && exit 0
@@ -46,9 +49,10 @@ exit 0
 """
 
 
-def end_leftovers(shell: Shell, trial: str, spool: str) -> None:
-    """End every process of a trial on a host: TERM, and KILL for what runs after 3 s. Raises RemoteError.
+def end_leftovers(shell: Shell, mark: str, *, spool: str | None = None) -> None:
+    """End every process with a mark on a host: TERM, and KILL for what runs after 3 s. Raises RemoteError.
 
-    `spool` is the folder of the trial's spool files there.
+    `mark` is NAME=VALUE in their environment, `spool` the folder of their spool files there, where they are Flower's.
     """
-    shell.run(["sh", "-c", END_SCRIPT, "end", trial, spool, *ROLES], timeout_s=TIMEOUT_S)
+    flower = [] if spool is None else [spool, *ROLES]
+    shell.run(["sh", "-c", END_SCRIPT, "end", mark, *flower], timeout_s=TIMEOUT_S)

@@ -1,7 +1,12 @@
 """Finds the processes of a trial on this host: by what they are, and by a mark that says whose.
 
 The mark is in their environment. Flower makes its processes unreadable to all but root, so that another user goes by
-their spool files, whose names have each process's role and id; see `testbed.leftovers`.
+their spool files, whose names have each process's role and id.
+
+`testbed.leftovers` finds the same processes by the same two rules, in shell: it ends all of them, whatever they are
+and whether or not a Python works there. Here one of them is told from the others, collectors too, by the roles that
+`instrument.identity` reads from command lines, many times while a trial runs: by what the probes themselves go by,
+without a process started for each look beside what is measured.
 """
 
 from __future__ import annotations

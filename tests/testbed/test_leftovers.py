@@ -53,7 +53,7 @@ def _started(program: Path, *arguments: str, trial: str | None = None) -> subpro
 
 def _end(folder: Path) -> None:
     subprocess.run(
-        ["sh", "-c", END_SCRIPT, "end", TRIAL, str(folder / "spool"), *ROLES],
+        ["sh", "-c", END_SCRIPT, "end", f"FEDPROBE_TRIAL={TRIAL}", str(folder / "spool"), *ROLES],
         user=NOBODY,
         group=NOBODY,
         check=True,
@@ -115,10 +115,28 @@ def test_a_process_with_the_mark_is_ended_and_one_of_another_trial_is_not(tmp_pa
         subprocess.Popen(["sleep", "60"], env={**os.environ, "FEDPROBE_TRIAL": name}) for name in (TRIAL, "001-5g-r1")
     )
     try:
-        subprocess.run(["sh", "-c", END_SCRIPT, "end", TRIAL, str(tmp_path), *ROLES], check=True, timeout=60)
+        subprocess.run(
+            ["sh", "-c", END_SCRIPT, "end", f"FEDPROBE_TRIAL={TRIAL}", str(tmp_path), *ROLES], check=True, timeout=60
+        )
         assert ours.wait(timeout=10) == -signal.SIGTERM
         assert other.poll() is None
     finally:
         for process in (ours, other):
+            process.kill()
+            process.wait()
+
+
+def test_without_spool_files_the_mark_alone_tells(tmp_path: Path) -> None:
+    """Collectors have a mark of their own: Flower's processes of the same trial go on."""
+    collector, flower = (
+        subprocess.Popen(["sleep", "60"], env={**os.environ, name: TRIAL})
+        for name in ("FEDPROBE_COLLECTS", "FEDPROBE_TRIAL")
+    )
+    try:
+        subprocess.run(["sh", "-c", END_SCRIPT, "end", f"FEDPROBE_COLLECTS={TRIAL}"], check=True, timeout=60)
+        assert collector.wait(timeout=10) == -signal.SIGTERM
+        assert flower.poll() is None
+    finally:
+        for process in (collector, flower):
             process.kill()
             process.wait()
