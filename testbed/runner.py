@@ -11,6 +11,7 @@ from typing import Any
 from analysis.baseline import FILE as BASELINE_FILE
 from analysis.verdicts import EXIT_GOOD, EXIT_UNFIT
 from instrument.clock import sleep_s
+from testbed import late_records
 from testbed.baseline.conduct import Site, measured
 from testbed.baseline.document import BaselineLink, document
 from testbed.baseline.plan import Plan
@@ -23,7 +24,7 @@ from testbed.manifest import described
 from testbed.plan import PlannedTrial
 from testbed.prepared import Prepared
 from testbed.progress import RunProgress
-from testbed.resume import finish, finish_half_done
+from testbed.resume import bring_late, finish, finish_half_done
 from testbed.run_folder import MANIFEST, RunFolder
 from testbed.setting import Setting
 from testbed.standing import Standing
@@ -79,6 +80,9 @@ def _fetch_late(standing: Standing, prepared: Prepared, folder: RunFolder) -> No
         trial = folder.trial(planned.name)
         if trial.state == "fetching" and standing.has(str(trial.facts["testbed"])):
             finish(standing, standing.setting(planned), planned, trial, [])
+        for attempt in late_records.waiting(folder, planned.name):
+            if standing.has(str(attempt.facts["testbed"])):
+                bring_late(standing, standing.setting(planned), planned, attempt)
 
 
 def _code(facts: Mapping[str, Any]) -> int:

@@ -11,7 +11,7 @@ from testbed.design.testbeds import AskedTestbed
 from testbed.emulation import lifecycle
 from testbed.emulation.profiles import Profiles
 from testbed.errors import FedprobeError
-from testbed.every_host import on_every_host
+from testbed.every_host import Outcomes, on_every_host
 from testbed.faults.refusals import require_hosts
 from testbed.interrupts import Interrupts
 from testbed.inventory import Host, Inventory
@@ -131,8 +131,22 @@ def _answers(shell: Shell) -> bool:
 def sessions_to(inventory: Inventory, clients: int) -> Iterator[dict[str, Shell]]:
     """Shells on the server and the first nodes, by host name, for the length of a `with` block.
 
+    One that is put in the place of another is closed too.
+
     Raises HostsFailedError, with a line for each host that could not be logged in to.
     """
+    with logins_to(inventory, clients) as logins:
+        found = dict(logins.required())
+        try:
+            yield found
+        finally:
+            for shell in found.values():
+                shell.close()
+
+
+@contextmanager
+def logins_to(inventory: Inventory, clients: int) -> Iterator[Outcomes[Shell]]:
+    """As `sessions_to`, with the hosts that could not be logged in to among the outcomes."""
     opened: list[Shell] = []
 
     def open_one(host: Host) -> Shell:
@@ -140,10 +154,8 @@ def sessions_to(inventory: Inventory, clients: int) -> Iterator[dict[str, Shell]
         opened.append(shell)
         return shell
 
-    found: dict[str, Shell] = {}
     try:
-        found |= on_every_host([inventory.server, *inventory.nodes[:clients]], open_one).required()
-        yield found
+        yield on_every_host([inventory.server, *inventory.nodes[:clients]], open_one)
     finally:
-        for shell in [*found.values(), *(one for one in opened if one not in found.values())]:
+        for shell in opened:
             shell.close()
