@@ -6,13 +6,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from instrument.polling import Polling
+
 QUICKSTART = Path("examples/quickstart.toml")
+ROUNDS = 3  # of the quickstart's five: what is asked of them is asked of each
 ANY_LOAD = "[validity]\nother_load_cpu = 1.0"  # what else a machine does decides no test that is not about it
 SMALL = """
 name = "small"
@@ -56,10 +59,12 @@ def small_campaign(
     interface: str = "ethernet",
     app: str = "fl_app",
     validity: str = ANY_LOAD,
+    polling: Sequence[Polling] = ("stock",),
 ) -> Path:
-    """A campaign file of one short trial; `validity` is its table of limits."""
+    """A campaign file of one short trial for each level of polling; `validity` is its table of limits."""
     path = folder / "small.toml"
     text = SMALL.format(rounds=rounds, clients=clients, interface=interface, app=app, validity=validity)
+    text = text.replace("[workload]", f"polling = {list(polling)!r}\n[workload]")
     path.write_text(text, encoding="utf-8")
     return path
 
@@ -73,8 +78,10 @@ def ran(campaign: Path, folder: Path, *, limit_s: float = 900) -> Ran:
 
 
 def captured_quickstart(repository: Path, folder: Path, *networks: str) -> Path:
-    """The shipped quickstart with captures at both ends, on all networks or on those named."""
+    """The shipped quickstart with fewer rounds and captures at both ends, on all networks or on those named."""
     text = (repository / QUICKSTART).read_text(encoding="utf-8")
+    assert "\nrounds = 5\n" in text
+    text = text.replace("\nrounds = 5\n", f"\nrounds = {ROUNDS}\n")
     if networks:
         line = next(line for line in text.splitlines() if line.startswith("interface"))
         text = text.replace(line, f"interface = {list(networks)!r}")
@@ -85,7 +92,7 @@ def captured_quickstart(repository: Path, folder: Path, *networks: str) -> Path:
 
 @pytest.fixture(scope="session")
 def quickstart_run(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Ran:
-    """The shipped quickstart, with captures at both ends added; about three minutes, shared by many tests."""
+    """The shipped quickstart, shorter, with captures at both ends added; about two minutes, shared by many tests."""
     folder = tmp_path_factory.mktemp("quickstart")
     result = ran(captured_quickstart(repository, folder), folder / "run")
     assert "run folder:" in result.stdout, result.stderr

@@ -42,7 +42,7 @@ def hosts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hosts]:
 def campaign_on(inventory: Inventory, folder: Path, *, rounds: int = 1) -> Path:
     """A campaign over 5g on the hosts of that inventory."""
     write_inventory(inventory, folder / "lab.toml")
-    campaign = small_campaign(folder, clients=2, rounds=rounds, interface="5g")
+    campaign = small_campaign(folder, clients=2, rounds=rounds, interface="5g", polling=["fast"])
     text = campaign.read_text(encoding="utf-8")
     campaign.write_text(f'{text}\n[testbed]\nkind = "inventory"\ninventory = "lab.toml"\n', encoding="utf-8")
     return campaign

@@ -26,7 +26,7 @@ def test_an_app_that_raises_fails_its_trial_and_keeps_the_records(tmp_path: Path
     head, _, tail = text.partition("def train(")
     signature, _, body = tail.partition(":\n")
     client.write_text(f'{head}def train({signature}:\n    raise ValueError("the sensor is unplugged")\n{body}')
-    result = ran(small_campaign(tmp_path, clients=2, app=str(app)), tmp_path / "run")
+    result = ran(small_campaign(tmp_path, clients=2, app=str(app), polling=["fast"]), tmp_path / "run")
     assert result.code == 1
     assert "Traceback" not in result.stderr
     assert "the sensor is unplugged" in result.stderr

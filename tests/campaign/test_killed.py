@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from tests.campaign.machine_state import machine_state
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
 STAGES = ("building", "starting", "running", "stopping", "fetching", "storing")
+
+# states that follow one another at once, each after a whole trial: the first and the last of them, always
+LONG = defaultdict(list, fetching=[pytest.mark.long])
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
@@ -59,11 +63,11 @@ def test_after_sigkill_the_next_testbed_works_and_nothing_is_left(tmp_path: Path
     wait_until(lambda: machine_state() == before, limit_s=10)
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", [pytest.param(one, marks=LONG[one]) for one in STAGES])
 def test_ctrl_c_takes_everything_down_and_keeps_what_was_measured(tmp_path: Path, started: Start, stage: str) -> None:
     before = machine_state()
     folder = tmp_path / "run"
-    process = started("run", small_campaign(tmp_path), "--out", folder)
+    process = started("run", small_campaign(tmp_path, polling=["fast"]), "--out", folder)
     wait_until(lambda: _reached(folder, stage, before["namespaces"]) or process.poll() is not None)
     os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to the whole group
     assert process.wait(60) == 1

@@ -30,6 +30,7 @@ rounds = 1
 clients = 2
 [factors]
 interface = ["ethernet"]
+polling = ["fast"]
 [testbed]
 kind = "inventory"
 inventory = "inventory.toml"

@@ -43,7 +43,7 @@ def test_a_strategy_that_waits_for_more_nodes_than_there_are_is_ended(tmp_path: 
     write(app)
     (server,) = app.rglob("server_app.py")
     server.write_text(server.read_text().replace("min_available_nodes=clients", "min_available_nodes=clients + 1"))
-    campaign = small_campaign(tmp_path, clients=1, app=str(app))
+    campaign = small_campaign(tmp_path, clients=1, app=str(app), polling=["fast"])
     campaign.write_text(campaign.read_text() + ROUND_LIMIT.format(round_s=5))
     before = machine_state()
     result = ran(campaign, tmp_path / "run")

@@ -14,7 +14,7 @@ import pytest
 from analysis.load import load_spools
 from instrument.records import Capture
 from testbed.selftest.reference import compared
-from tests.campaign.conftest import Ran
+from tests.campaign.conftest import ROUNDS, Ran
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(900)]
 NODES = ("pi1", "pi2", "pi3", "pi4")
@@ -34,7 +34,7 @@ def test_probe_and_packets_agree(quickstart_run: Ran, network: str) -> None:
     rows = compared(_trial_of(quickstart_run.folder, network), cell=CELL)
     for direction in ("uplink", "downlink"):
         ours = [row for row in rows if row.direction == direction]
-        assert len(ours) == len(NODES) * 5
+        assert len(ours) == len(NODES) * ROUNDS
         errors_s = [row.estimates["headline"] - row.wire_s for row in ours]
         assert abs(fmean(errors_s)) <= 0.01 * fmean(row.wire_s for row in ours), (direction, errors_s)
         for row, error_s in zip(ours, errors_s, strict=True):

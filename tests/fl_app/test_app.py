@@ -181,6 +181,7 @@ def test_the_limit_reaches_a_library_that_is_loaded_already() -> None:
 
 
 @pytest.mark.flower
+@pytest.mark.long  # with the probes around it the same run is tests/flower's, always
 def test_the_app_runs_on_a_real_deployment_and_leaves_no_process(tmp_path: Path) -> None:
     overrides = {"num-server-rounds": 2, "num-clients": 2, "fraction-evaluate": 1.0}
     with Loopback(2, tmp_path) as deployment:

@@ -18,6 +18,7 @@ import pytest
 from deployments import NODES, launcher
 
 from instrument.launcher import BOOTSTRAP
+from instrument.polling import variables
 from instrument.records import Fault, Record, Reply, Rpc, Span
 from instrument.spool import SegmentFile, read_segment, spool_files
 from testbed.foreign_app import write
@@ -25,6 +26,7 @@ from testbed.loopback import Loopback, LoopbackError
 
 pytestmark = pytest.mark.flower
 
+FAST = variables("fast")
 RAISES, DIES = 0, 1  # by partition
 TRAIN = f"""
     import os, pathlib, signal, time
@@ -71,7 +73,7 @@ def failed(tmp_path_factory: pytest.TempPathFactory) -> Failed:
     client = app / "quickstart" / "client_app.py"
     start = "def train(msg: Message, context: Context) -> Message:\n"
     client.write_text(client.read_text().replace(start, start + TRAIN))
-    with Loopback(NODES, folder, launcher(spool), {"KILLED_AT": str(killed_at)}) as deployment:
+    with Loopback(NODES, folder, launcher(spool), {**FAST, "KILLED_AT": str(killed_at)}) as deployment:
 
         def run() -> None:
             with suppress(LoopbackError, LookupError, ValueError):  # stopped below while the run goes on

@@ -13,10 +13,12 @@ from analysis.model import TrialTimes
 from analysis.trial import load_spool
 from instrument.flower.names import PLACES
 from instrument.phases import PHASES
+from instrument.polling import variables
 from instrument.records import Fault, Hook, Model, Rpc, Serve, Span
 
 CONFIG = {"num-server-rounds": 1, "num-clients": NODES}
 EVERY_PHASE = PHASES.keys() - {"test", "validate", "evaluate_server"}
+FAST = variables("fast")
 FORMS = {"process": {"form": "process"}, "tls": {"security": "tls+supernode-auth"}}
 
 
@@ -26,7 +28,7 @@ def run_of(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Callab
 
     @cache
     def made(form: str) -> Run:
-        return run_app(tmp_path_factory.mktemp(form), repository / "fl_app", CONFIG, **FORMS[form])
+        return run_app(tmp_path_factory.mktemp(form), repository / "fl_app", CONFIG, FAST, **FORMS[form])
 
     return made
 

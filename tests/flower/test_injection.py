@@ -17,10 +17,12 @@ import pytest
 from analysis.model import Interval, TrialTimes
 from analysis.trial import load_spool
 from instrument.phases import PHASES
+from instrument.polling import variables
 from testbed.loopback import Loopback
 
 pytestmark = pytest.mark.flower
 
+FAST = variables("fast")
 INJECTION = Path(__file__).parent / "injection"
 AT_LEAST = 0.95
 RESIDUAL_AT_MOST = 0.01
@@ -31,7 +33,7 @@ def injected_run(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> 
     """One round of one node with a sleep in every phase; returns the folder of its spool and its sleeps."""
     folder = tmp_path_factory.mktemp("injected")
     (folder / "sleeps").mkdir()
-    environment = {"PYTHONPATH": f"{INJECTION}:{repository}", "INJECTION_OUT": str(folder / "sleeps")}
+    environment = {"PYTHONPATH": f"{INJECTION}:{repository}", "INJECTION_OUT": str(folder / "sleeps"), **FAST}
     launcher = [sys.executable, "-m", "testbed.cli", "instrument", "--out", str(folder / "spool"), "--"]
     config = {"num-server-rounds": 1, "num-clients": 1, "fraction-evaluate": 1.0}
     with Loopback(1, folder, launcher, environment) as deployment:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
+from contextlib import suppress
 from itertools import pairwise
 
+import psutil
 import pytest
 from deployments import NODES, ROUNDS, Run, port_of
 
@@ -39,6 +41,22 @@ def node_rpcs(segment: SegmentFile) -> list[Rpc]:
 
 def test_the_run_completed(measured: Run) -> None:
     assert measured.status.completed
+
+
+def test_the_app_did_what_it_was_asked_and_left_no_process(measured: Run) -> None:
+    (log,) = measured.logs.glob("run-*.log")
+    text = log.read_text(encoding="utf-8")
+    assert text.count("global_model round=") == 1 + ROUNDS
+    assert text.count(f"Received {NODES} results and 0 failures") == ROUNDS * 3  # train, test and validation
+    assert "'validation-accuracy'" in text
+    folder = str(measured.spool.parent)
+    assert [one for one in psutil.process_iter() if _home_of(one).startswith(folder)] == []
+
+
+def _home_of(process: psutil.Process) -> str:
+    with suppress(psutil.Error):
+        return process.environ().get("FLWR_HOME", "")
+    return ""
 
 
 def test_every_process_left_one_segment(measured: Run) -> None:

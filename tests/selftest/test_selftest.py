@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+REPEATS = 3
+
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(600)]
 
 
@@ -43,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def quick(state: Path, folder: Path) -> Judged:
-    return selftest(state, "--quick", "--json", "--out", folder)
+    return selftest(state, "--quick", "--repeats", str(REPEATS), "--json", "--out", folder)
 
 
 @pytest.fixture(scope="session")
@@ -54,12 +56,12 @@ def document(quick: Judged) -> dict[str, Any]:
 
 def test_the_headline_keeps_its_limits_on_real_transfers(document: dict[str, Any]) -> None:
     assert document["ok"]
-    assert document["transfers"]["uplink"] >= 30
+    assert document["transfers"]["uplink"] == 2 * 3 * REPEATS
     for direction in ("uplink", "downlink"):
         headline = document["errors"]["limited"][direction]["headline"]
         assert headline["median_abs"] <= 0.005
         assert headline["p95_abs"] <= 0.03
-        assert document["errors"]["unlimited"][direction]["headline"]["n"] >= 5
+        assert document["errors"]["unlimited"][direction]["headline"]["n"] == REPEATS
 
 
 def test_the_common_methods_stand_beside_it_and_are_worse(document: dict[str, Any]) -> None:
@@ -105,3 +107,10 @@ def test_a_folder_that_is_no_self_test_is_refused_in_one_line(tmp_path: Path) ->
     refused = selftest(tmp_path, "--from", tmp_path)
     assert (refused.code, refused.stdout) == (2, "")
     assert "no self-test was run there" in refused.stderr
+
+
+@pytest.mark.parametrize("wrong", [["--repeats", "0"], ["--repeats", "3", "--from", "anywhere"]])
+def test_repeats_that_nothing_can_be_made_of_are_refused_in_one_line(tmp_path: Path, wrong: list[str]) -> None:
+    refused = selftest(tmp_path, *wrong)
+    assert (refused.code, refused.stdout) == (2, "")
+    assert "1 or more" in refused.stderr

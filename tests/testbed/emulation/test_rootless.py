@@ -19,6 +19,7 @@ rounds = 1
 clients = 2
 [factors]
 interface = ["wifi"]
+polling = ["fast"]
 [collect]
 capture = true
 """
