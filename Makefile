@@ -6,14 +6,15 @@ DONE := $(VENV)/.setup-done
 # the first Python from 3.11 on
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-# what the emulated testbed builds with needs root; with sudo where it asks no password
+# by sudo where it asks no password; else as whoever calls: an ordinary user emulates in namespaces of his own, and the
+# tests that need root are skipped
 ROOT := $(shell [ "$$(id -u)" = 0 ] || { sudo -n true 2>/dev/null && echo 'sudo -n --preserve-env=PATH'; })
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: help setup programs demo test test-long test-flower-versions check bench foreign-app wheel clean
 
 help:
-	@echo 'make demo         set up, then compare Ethernet, WiFi and 5G on an emulated testbed (root)'
+	@echo 'make demo         set up, then compare Ethernet, WiFi and 5G on an emulated testbed'
 	@echo 'make test         set up, then run the tests'
 	@echo 'make check        lint, types, and who may import whom'
 	@echo 'make test-long    proofs that take longer'
