@@ -9,6 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 
+HOST, PROCESS, INTERFACE = "host", "process", "interface"
+_SUBJECTS = {"process": PROCESS, "interface": INTERFACE, "radio": INTERFACE, "tcp": INTERFACE}
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """A sampled quantity: `type` is int for counters and bytes, float for seconds and ratios."""
@@ -18,6 +22,11 @@ class Metric:
     type: type
     description: str
     source: str
+
+    @property
+    def subject(self) -> str:
+        """What has this quantity, by the first word of its name: a process, an interface, else the host."""
+        return _SUBJECTS.get(self.name.partition("_")[0], HOST)
 
 
 class UnknownMetricError(KeyError):
