@@ -21,7 +21,7 @@ HOSTS = ("server", "pi1", "pi2", "pi3", "pi4")
 DEVICES = {"eth0": "ethernet", "wlan0": "wifi", "wwan0": "5g", "mgmt0": "management"}
 PROCESSES = {
     "server": ("flower-superlink:301", "flwr-serverapp:314"),
-    **{host: ("flower-supernode:376", "flower-superexec:386", "flwr-clientapp:416") for host in HOSTS[1:]},
+    **dict.fromkeys(HOSTS[1:], ("flower-supernode:376", "flower-superexec:386", "flwr-clientapp:416")),
 }
 SECOND_NS = 1_000_000_000
 BEGUN_NS = 1_790_000_000 * SECOND_NS  # Unix time of the first trial
@@ -160,7 +160,7 @@ def _write_samples(path: Path, ticks: int) -> int:
                 FROM range(1, {ticks} + 1) ticks(i)""")
     with duckdb.connect() as connection:
         connection.execute("SET memory_limit = '1GB'")
-        query = f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY segment, position"  # noqa: S608
+        query = f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY segment, position"
         connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
         ((made,),) = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchall()
     return int(made)
