@@ -44,7 +44,7 @@ class Chunk:
 
         A line may hold a line break inside a string.
         """
-        return [one[0].template % one[2] if isinstance(one, tuple) else line(one) for one in self.held]
+        return [one[0] if isinstance(one, tuple) else line(one) for one in self.held]
 
     def points(self) -> Iterator[Point]:
         """The points, in the order of the lines."""
@@ -52,4 +52,4 @@ class Chunk:
 
 
 def _moment(held: Sampled | Point) -> int:
-    return int(held[2][-1]) if isinstance(held, tuple) else held.time_ns
+    return held[-1] if isinstance(held, tuple) else held.time_ns

@@ -75,8 +75,9 @@ class _Host:
             _, subject, _, late_ns, values = row
             for shape in known[subject]:
                 if found := shape.match(values):
-                    places = (*found.groups(), late_ns / 1e9, shape.series.free_ns(moment))
-                    shape.waiting.append((shape, values, places))
+                    late_s, free_ns = late_ns / 1e9, shape.series.free_ns(moment)
+                    line = shape.template % (*found.groups(), late_s, free_ns)
+                    shape.waiting.append((line, shape, values, late_s, free_ns))
                     break
             else:
                 self._take_unknown(row, moment)

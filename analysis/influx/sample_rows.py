@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.load import Records
+from analysis.starvation import ESTIMATED, METRIC, Readings
 from analysis.store import SUFFIX, StoreError, read_text
 from instrument.records import Sample
 
@@ -25,6 +28,11 @@ _LOOKED_AT = """
         FROM read_parquet(?)
     )
 """
+_WAITS = """
+    SELECT segment, subject, mono_ns, "values" ->> ('$.' || $2) AS waited FROM read_parquet($1)
+    WHERE waited IS NOT NULL AND list_contains($3, split_part(subject, ':', 1))
+"""
+_LIVING_ON = {role for roles in ESTIMATED.values() for role in roles}
 _ROWS = 'SELECT segment, subject, mono_ns, late_ns, "values" FROM read_parquet(?)'
 _SORTED = f"{_ROWS} ORDER BY segment, mono_ns, position"
 
@@ -70,6 +78,26 @@ def sampling_segments(records: Path) -> list[str]:
         _limit(connection)
         answer = connection.execute("SELECT DISTINCT segment FROM read_parquet(?) ORDER BY segment", [str(path)])
         return [read_text(name) for (name,) in answer.fetchall()]
+
+
+def waits_of(records: Path, headers: Records) -> Readings:
+    """What `starvation.readings_of` would find in these samples, for the processes of which it estimates."""
+    import duckdb
+
+    path = records / f"{Sample.kind}{SUFFIX}"
+    found: dict[tuple[str, str], tuple[array[int], array[int]]] = {}
+    if not path.exists():
+        return {}
+    hosts = {segment.name: segment.header.host for segment in headers.segments}
+    with duckdb.connect() as connection:
+        _limit(connection)
+        answer = connection.execute(_WAITS, [str(path), METRIC, sorted(_LIVING_ON)])
+        while rows := answer.fetchmany(AT_ONCE):
+            for segment, subject, mono_ns, waited in rows:
+                moments, waits = found.setdefault((hosts[read_text(segment)], subject), (array("q"), array("q")))
+                moments.append(mono_ns)
+                waits.append(round(float(waited) * 1e9))
+    return {key: list(zip(*columns, strict=True)) for key, columns in found.items()}
 
 
 def _limit(connection: DuckDBPyConnection) -> None:
