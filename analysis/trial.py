@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from analysis.joins import JoinedMessage, joined, last_run, runs
 from analysis.load import Records, load_spools
 from analysis.messages import message_times, with_node_busy
 from analysis.model import CaptureCounts, LinkRates, MessageTimes, RoundTimes, TrialFacts, TrialTimes
-from analysis.starvation import with_waits
+from analysis.starvation import Readings, with_waits
 from analysis.timeline import TimelineError, axis_of
 from instrument.flower.priority import PRIORITY
 from instrument.polling import FAST_WAIT_S, polling_of
@@ -26,6 +26,7 @@ from instrument.records import Capture, Fault, Model, RecordError, Sample, Score
 from instrument.spool import SpoolError
 
 LOOPBACK = ("127.0.0.1", "::1")
+UNUSABLE = (SpoolError, store.StoreError, RecordError, TimelineError)  # what records can be that say nothing
 CAPTURE = "collectors.capture"  # where a collector's fault says that a packet capture failed
 
 
@@ -33,16 +34,17 @@ class TrialError(ValueError):
     """A trial's folder does not hold what analysis needs."""
 
 
-def analyse(records: Records, facts: TrialFacts) -> TrialTimes:
+def analyse(records: Records, facts: TrialFacts, *, read_waits: Callable[[], Readings] | None = None) -> TrialTimes:
     """Everything that can be said of one trial. Of several runs in one spool the last is taken, which a fault says.
 
+    `read_waits` gives how long processes waited for a core where those samples were not loaded.
     Raises TimelineError where the server host left no records.
     """
     axis = axis_of(records)
     run_id = last_run(records)
     pairs = joined(records, run_id)
     messages = with_bounds(with_node_busy([message_times(message, axis) for message in pairs]), facts.link)
-    messages = with_waits(messages, pairs, records, axis)
+    messages = with_waits(messages, pairs, records, axis, read_waits)
     made = rounds(list(zip(pairs, messages, strict=True)), axis)
     if records.unreadable:
         made = [_without_guesses(each, messages) for each in made]
@@ -103,17 +105,22 @@ def load_trial(folder: Path) -> TrialTimes:
         records = store.load(stored) if stored.is_dir() else load_spools(folder / "spool")
         unreadable = _unreadable(records)
         return analyse(records, facts)
-    except (SpoolError, store.StoreError, RecordError, TimelineError) as error:
-        if facts.outcome == "ok":
-            missing = {"reason": "records missing", "detail": str(error)}
-            facts = replace(facts, outcome="invalid", reason=str(error), reasons=[missing])
-        return TrialTimes(
-            facts=replace(facts, reason=facts.reason or str(error)),
-            messages=(),
-            rounds=(),
-            clocks=(),
-            unreadable=unreadable,
-        )
+    except UNUSABLE as error:
+        return unusable(facts, error, unreadable)
+
+
+def unusable(facts: TrialFacts, error: Exception, unreadable: Sequence[tuple[str, str, str]] = ()) -> TrialTimes:
+    """A trial of whose records nothing can be said: invalid for that reason where the runner gave none."""
+    if facts.outcome == "ok":
+        missing = {"reason": "records missing", "detail": str(error)}
+        facts = replace(facts, outcome="invalid", reason=str(error), reasons=[missing])
+    return TrialTimes(
+        facts=replace(facts, reason=facts.reason or str(error)),
+        messages=(),
+        rounds=(),
+        clocks=(),
+        unreadable=unreadable,
+    )
 
 
 def load_spool(*folders: Path) -> TrialTimes:
@@ -124,9 +131,14 @@ def load_spool(*folders: Path) -> TrialTimes:
     records = load_spools(*folders)
     name = ", ".join(folder.name for folder in folders)
     try:
-        return analyse(records, TrialFacts(name=name, interface=_interface(records), settings=_waits(records)))
+        return analyse(records, spool_facts(name, records))
     except TimelineError as error:
         raise SpoolError("\n  ".join([str(error), *(file.reason for file in records.unreadable)])) from error
+
+
+def spool_facts(name: str, records: Records) -> TrialFacts:
+    """What spool files tell of a trial that no runner conducted."""
+    return TrialFacts(name=name, interface=_interface(records), settings=_waits(records))
 
 
 def _waits(records: Records) -> dict[str, object]:
