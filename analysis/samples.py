@@ -22,7 +22,7 @@ UNDER = " under "  # between a network and the fault that its trials ran under
 UNNAMED = "loopback"
 DIRECTIONS = ("uplink", "downlink")
 # what a round does once, however many messages it has
-_ONCE_A_ROUND = ("configure", "publish", "aggregate")
+ONCE_A_ROUND = ("configure", "publish", "aggregate")
 _OF_THE_APP = ("train", "test", "validate")
 
 
@@ -123,8 +123,8 @@ def wait_readings(trial: TrialTimes) -> dict[str, list[tuple[float, float]]]:
     for message in good_messages(trial):
         for phase, waited_s in message.waited_for_core_s.items():
             interval = message.intervals[phase]
-            name = _phase_name(phase, message)
-            whose = "" if phase in _ONCE_A_ROUND else message.message_id
+            name = phase_name(phase, message)
+            whose = "" if phase in ONCE_A_ROUND else message.message_id
             found[name][whose, interval.start_ns, interval.end_ns] = (waited_s, interval.seconds)
     return {phase: list(found[phase].values()) for phase in sorted(found, key=phase_order)}
 
@@ -179,8 +179,8 @@ def _message_phases(message: MessageTimes) -> Iterable[tuple[str, float, tuple[i
     for phase, interval in message.intervals.items():
         if phase in {"uplink", "downlink"}:
             continue
-        name = _phase_name(phase, message)
-        mark = (interval.start_ns, interval.end_ns) if phase in _ONCE_A_ROUND else None
+        name = phase_name(phase, message)
+        mark = (interval.start_ns, interval.end_ns) if phase in ONCE_A_ROUND else None
         yield name, interval.seconds, mark
     for transfer in (message.downlink, message.uplink):
         if transfer is not None and transfer.outcome == "ok":
@@ -188,7 +188,8 @@ def _message_phases(message: MessageTimes) -> Iterable[tuple[str, float, tuple[i
                 yield name if train else f"evaluate_{name}", seconds, None
 
 
-def _phase_name(phase: str, message: MessageTimes) -> str:
+def phase_name(phase: str, message: MessageTimes) -> str:
+    """What a phase of a message is called where trains and evaluates stand side by side."""
     return phase if message.function == "train" or phase in _OF_THE_APP else f"evaluate_{phase}"
 
 
