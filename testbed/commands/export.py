@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from testbed.commands import Commands, command
-from testbed.commands.formats import csv
+from testbed.commands.formats import csv, perfetto
 
-FORMATS = (csv,)
+FORMATS = (perfetto, csv)
 EXAMPLES = """\
 examples:
+  fedprobe export perfetto RUN_DIR                   a timeline: RUN_DIR/report/trace.perfetto.json
   fedprobe export csv RUN_DIR --out tables           for a spreadsheet, R or pandas
   fedprobe export FORMAT --help                      what a format holds, with examples
 
