@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from testbed.commands import export, instrument, power, preflight, provision, report, run, selftest, testbed
+from testbed.commands import export, instrument, power, preflight, provision, report, run, selftest, testbed, watch
 
 DESCRIPTION = """\
 fedprobe measures where the time of federated learning goes: Flower clients on Raspberry Pis
@@ -18,6 +18,7 @@ EXAMPLES = """\
 examples:
   fedprobe run quickstart                 compare Ethernet, WiFi and 5G on this machine
   fedprobe power --deviation 0.08 --effect 1.1    how many repetitions that needs
+  fedprobe watch RUN_DIR                  look at a run while it goes on
   fedprobe report RUN_DIR                 read it again
   fedprobe export csv RUN_DIR             its tables, for other programs
   fedprobe provision lab.toml             make the hosts of a real lab ready
@@ -40,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="store_true", help="print the version and exit")
     commands = made.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for command in (run, power, report, export, instrument, provision, preflight, selftest, testbed):
+    for command in (run, watch, power, report, export, instrument, provision, preflight, selftest, testbed):
         command.add_to(commands)
     return made
 

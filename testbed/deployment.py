@@ -114,6 +114,11 @@ class Deployment:
         return f"{self.inventory.server_addresses[self.network(node)]}:{SUPERLINK_PORT}"
 
     @property
+    def addresses(self) -> dict[str, str]:
+        """The nodes by the address from which their SuperNodes come to the server."""
+        return {str(node.interfaces[self.network(node)].address): node.name for node in self.nodes}
+
+    @property
     def hosts(self) -> list[Host]:
         """The server and the trial's nodes."""
         return [self.inventory.server, *self.nodes]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from instrument.clock import SystemClock, sleep_s
-from instrument.records import Serve
+from instrument.records import Record, Serve
 from testbed.deployment import Deployment, TrialError
+from testbed.errors import FedprobeError
 from testbed.faults.conduct import Faults
 from testbed.run_state import NODE_UNAVAILABLE, RunState
 from testbed.spool_tail import SpoolTail
@@ -16,6 +18,7 @@ from testbed.validity import Reason
 POLL_S = 0.5
 REGISTERED_POLL_S = 0.2
 ACTIVATED = re.compile(r'"POST /v1/fleet/activate-node HTTP/[0-9.]+" 200')
+LOOK_NS = 1_000_000_000
 LIVENESS_NS = 5_000_000_000
 CLOCKS_NS = 30_000_000_000  # between two exchanges of clocks: each is a login session on every node
 
@@ -24,14 +27,19 @@ class Follower:
     """Waits for the events of one trial. Raises TrialError where they do not come, which says what was waited for."""
 
     def __init__(
-        self, deployment: Deployment, on_round: Callable[[RunState], None], faults: Faults | None = None
+        self,
+        deployment: Deployment,
+        on_round: Callable[[RunState], None],
+        faults: Faults | None = None,
+        on_records: Callable[[Sequence[Record]], None] = lambda _: None,
     ) -> None:
         self._deployment = deployment
         self._faults = faults or Faults(deployment)
         self._on_round = on_round
+        self._on_records = on_records
         self._state = RunState()
         self._clock = SystemClock()
-        self._checked_ns = self._exchanged_ns = self._clock.mono_ns()
+        self._checked_ns = self._exchanged_ns = self._looked_ns = self._clock.mono_ns()
         server = deployment.inventory.server
         shell, folder = deployment.sessions[server.name], deployment.folder(server, "spool")
         self._superlink = SpoolTail(shell, folder, "flower-superlink")
@@ -43,7 +51,9 @@ class Follower:
 
         def all_registered() -> bool:
             nonlocal registered
-            for record in self._superlink.new_records():
+            records = list(self._superlink.new_records())
+            self._on_records(records)
+            for record in records:
                 if isinstance(record, Serve) and record.path.endswith("/activate-node") and record.status == 200:
                     registered += 1
             return max(registered, self._registered_in_log()) >= nodes
@@ -67,8 +77,8 @@ class Follower:
             before = state.round
 
             def moved_on(before: int = before) -> bool:
-                for record in self._server_app.new_records():
-                    state.take(record)
+                self._take_new()
+                self._look_at_superlink()
                 self._faults.round_began(state.begun)
                 _refuse_errors(state, self._deployment, self._faults)
                 return state.round != before or state.process_ended
@@ -84,6 +94,22 @@ class Follower:
         if state.strategy_error:
             raise TrialError(f"the ServerApp's strategy raised {state.strategy_error}", reason="run failed")
         return state
+
+    def _take_new(self) -> None:
+        """What the ServerApp has written since the last time."""
+        records = list(self._server_app.new_records())
+        for record in records:
+            self._state.take(record)
+        self._on_records(records)
+
+    def _look_at_superlink(self) -> None:
+        """Once a second what the SuperLink has written, which the live view alone needs: no failure of it counts."""
+        now_ns = self._clock.mono_ns()
+        if now_ns - self._looked_ns < LOOK_NS:
+            return
+        self._looked_ns = now_ns
+        with suppress(FedprobeError):
+            self._on_records(list(self._superlink.new_records()))
 
     def waits_for(self) -> str:
         """Which wait it is, while the run goes on."""
@@ -101,8 +127,7 @@ class Follower:
         header, server = self._state.server_app, self._deployment.inventory.server
         if header is None or self._deployment.sessions[server.name].alive(header.pid):
             return
-        for record in self._server_app.new_records():
-            self._state.take(record)
+        self._take_new()
         if not self._state.process_ended:
             raise TrialError(
                 f"the ServerApp (process {header.pid} on {server.name}) ended without its last records: it was "

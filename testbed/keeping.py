@@ -39,6 +39,7 @@ def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
     setting.progress.doing(f"{deployment.trial}: fetching and checking records")
     if not folder.facts.get("fetched"):
         folder.enter("fetching")
+        setting.progress.entered("fetching", _limit_s(deployment, "fetching"))
         problems = _fetch(deployment, folder)
         sync_below(folder.path)
         here = is_complete(folder.path, [host.name for host in deployment.hosts])
@@ -48,6 +49,7 @@ def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
             return
         against = against or problems  # where it was not measured to its end, files that were never made are missing
     folder.enter("verifying", reasons=as_documents(against))
+    setting.progress.entered("verifying", _limit_s(deployment, "verifying"))
     failed = list(against)
     records, facts = None, _facts_without_records(deployment, folder)
     try:
@@ -59,6 +61,7 @@ def keep(setting: Setting, deployment: Deployment, folder: TrialFolder) -> None:
         failed = failed or [Invalid("records missing", str(error))]
         against = against or failed
     folder.enter("storing")
+    setting.progress.entered("storing", _limit_s(deployment, "storing"))
     try:
         with deadline(_limit_s(deployment, "storing"), "storing the records"):
             if records is not None:

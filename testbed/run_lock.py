@@ -22,8 +22,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from instrument.clock import sleep_s
 from testbed.errors import UsageError
 from testbed.inventory import Inventory
+
+TRIES, TRY_AGAIN_S = 3, 0.05
 
 
 class InUseError(UsageError):
@@ -58,15 +61,25 @@ def held(path: Path, what: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InUseError(refusal(what, _holder(descriptor))) from error
+        if not _locked(descriptor):
+            raise InUseError(refusal(what, _holder(descriptor)))
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, json.dumps(_myself()).encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    """Try a few times: `fedprobe watch` has a lock for a moment to see whether a run has it."""
+    for _ in range(TRIES):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            sleep_s(TRY_AGAIN_S)
+        else:
+            return True
+    return False
 
 
 def refusal(what: str, holder: Mapping[str, Any]) -> str:

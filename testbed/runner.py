@@ -30,6 +30,8 @@ from testbed.setting import Setting
 from testbed.standing import Standing
 from testbed.trial import conduct
 from testbed.trial_document import asked
+from testbed.watch.expected import expected
+from testbed.watch.live import LiveRun
 
 FAILED = FedprobeError.exit_code
 
@@ -42,7 +44,8 @@ def run(prepared: Prepared, folder: RunFolder) -> int:
     """
     mark = f"{getpass.getuser()}@{socket.gethostname()}:{folder.path}"
     began = datetime.fromisoformat(folder.read(MANIFEST)["begun"])
-    with Interrupts() as interrupts, RunProgress(prepared.rounds) as progress:
+    live = LiveRun(folder.path, expected(prepared.slots))
+    with Interrupts() as interrupts, RunProgress(prepared.rounds, live) as progress:
         standing = Standing(prepared=prepared, folder=folder, mark=mark, interrupts=interrupts, progress=progress)
         finish_half_done(standing)
         with standing:
@@ -126,6 +129,7 @@ def _wait_until(due: datetime, planned: PlannedTrial, standing: Standing) -> Non
     left_s = (due - _now()).total_seconds()
     if left_s > 0:
         standing.progress.doing(f"{planned.name}: begins at {due:%H:%M:%S}, in {left_s:.0f} s")
+        standing.progress.waits(due.timestamp())
     while (left_s := (due - _now()).total_seconds()) > 0:
         sleep_s(min(left_s, 1.0))
 

@@ -28,10 +28,12 @@ from testbed.path_watch import PathWatch
 from testbed.pinning import Pins, pins_of
 from testbed.plan import PlannedTrial
 from testbed.run_folder import TrialFolder
+from testbed.run_state import RunState
 from testbed.setting import Setting
 from testbed.states import State, limit_s
 from testbed.trial_document import asked
 from testbed.validity import Invalid, as_documents
+from testbed.watch.live_document import TrialNow
 
 INTERRUPTED = "interrupted by the user"
 RATES_FILE = "rates.csv"
@@ -45,6 +47,12 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
     Raises Interrupted, after the same taking down and keeping, where the user ended it.
     """
     deployment = setting.deployment(planned, folder.attempt)
+    setting.progress.began(
+        TrialNow(
+            name=planned.name, attempt=folder.attempt, interface=planned.interface, rounds=planned.campaign.rounds
+        ),
+        deployment.addresses,
+    )
     folder.add(on_hosts=deployment.trial, testbed=setting.inventory.name, **asked(setting, planned))
     to_pin = pins_of(setting.inventory, [(node, deployment.network(node)) for node in deployment.nodes])
     with Pins(setting.sessions, to_pin, setting.interrupts) as pins:
@@ -53,6 +61,7 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
         with setting.interrupts.shield():
             attempt.stop()
             keep(setting, deployment, folder)
+            setting.progress.over()
     if interrupted:
         raise Interrupted
 
@@ -78,7 +87,12 @@ class _Attempt:
         self.machine = MachineWatch(self.folder.path, shared=self.setting.inventory.emulator is not None)
         done, progress = self.rounds_before, self.setting.progress
         self.faults = Faults(self.deployment)
-        self.follower = Follower(self.deployment, lambda state: progress.rounds_done(done + state.round), self.faults)
+
+        def on_round(state: RunState) -> None:
+            progress.rounds_done(done + state.round)
+            progress.round_done(state.round)
+
+        self.follower = Follower(self.deployment, on_round, self.faults, on_records=progress.saw)
 
     def measure(self) -> bool:
         """Go through the states until one fails. Returns whether the user ended it."""
@@ -93,7 +107,9 @@ class _Attempt:
         for state, step in steps:
             try:
                 self.folder.enter(state)
-                with deadline(self._limit_s(state, begun_ns), state):
+                allowed_s = self._limit_s(state, begun_ns)
+                self.setting.progress.entered(state, allowed_s)
+                with deadline(allowed_s, state):
                     step()
             except Interrupted:
                 self.against.append(Invalid("interrupted", INTERRUPTED))
@@ -165,6 +181,7 @@ class _Attempt:
         """End every process, and write down what the keeping of the records needs."""
         deployment = self.deployment
         self.setting.progress.doing(f"{deployment.trial}: stopping")
+        self.setting.progress.entered("stopping", None)
         try:
             self.folder.enter("stopping", reasons=as_documents(self.against))
         finally:  # a full disk must not leave processes on the hosts
