@@ -1,7 +1,7 @@
 """A front of InfluxDB 2's write address before an influxd of 1.6, so that influxdb-client writes to its storage.
 
-`/api/v2/write` goes to `/write`, `/query` goes through as it does in 2.x; a token is asked for as 2.x does it. It shows
-that client and storage agree on what is written; it is no InfluxDB 2.
+`/api/v2/write` goes to `/write`, `/query` goes through as it does in 2.x; a token is asked for as 2.x does it. It
+shows that client and storage agree on what is written; it is no InfluxDB 2.
 Source: InfluxDB OSS v2 API, POST /api/v2/write, and its errors' JSON.
 """
 
