@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+HOST, PROCESS, INTERFACE = "host", "process", "interface"
+_SUBJECTS = {"process": PROCESS, "interface": INTERFACE, "radio": INTERFACE, "tcp": INTERFACE}
+
 
 @dataclass(frozen=True, slots=True)
 class Metric:
@@ -18,6 +21,11 @@ class Metric:
     type: type
     description: str
     source: str
+
+    @property
+    def subject(self) -> str:
+        """What has this quantity, by the first word of its name: a process, an interface, else the host."""
+        return _SUBJECTS.get(self.name.partition("_")[0], HOST)
 
 
 class UnknownMetricError(KeyError):
