@@ -22,26 +22,30 @@ _OF_LINES = {400, 413, 422}
 def error_of(status: int, body: bytes, headers: Mapping[str, str], target: Target) -> FedprobeError:
     """The error that an answer to a write or a query stands for."""
     said = _said(body)
-    if status == 401 or "authorization failed" in said:
-        return SinkUsageError(
-            f"{target.url}: the token is not accepted ({said or status}). Put the right one into INFLUXDB_V2_TOKEN or "
-            "a --token-file; a server of 1.x takes USER:PASSWORD."
-        )
-    if status == 403:
-        return SinkUsageError(
-            f"{target.url}: the token is good, but gives no right to write and read {target.bucket!r} ({said}). Use one "
-            "that does."
-        )
+    if status in {401, 403} or "authorization failed" in said:
+        return _not_let_in(status, said, target)
     if status == 404:
         return _not_found(said, target)
-    if status in _OF_LINES and not _is_full(said):
-        if "org" in said.lower() and "not found" in said.lower():
-            return _no_org(said, target)
-        return RefusedError(status, said or f"status {status}")
     if status == 429 or status >= 500 or _is_full(said):
         return _away(status, said, headers, target)
+    if status not in _OF_LINES:
+        return SinkUsageError(
+            f"{target.url}: answers {status} where points are written: it is no InfluxDB. Correct the address (--url)."
+        )
+    if "org" in said.lower() and "not found" in said.lower():
+        return _no_org(said, target)
+    return RefusedError(status, said or f"status {status}")
+
+
+def _not_let_in(status: int, said: str, target: Target) -> SinkUsageError:
+    if status == 403 and "authorization failed" not in said:
+        return SinkUsageError(
+            f"{target.url}: the token is good, but gives no right to write and read {target.bucket!r} ({said}). Use "
+            "one that does."
+        )
     return SinkUsageError(
-        f"{target.url}: answers {status} where points are written: it is no InfluxDB. Correct the address (--url)."
+        f"{target.url}: the token is not accepted ({said or status}). Put the right one into INFLUXDB_V2_TOKEN or a "
+        "--token-file; a server of 1.x takes USER:PASSWORD."
     )
 
 
@@ -50,12 +54,12 @@ def _not_found(said: str, target: Target) -> SinkUsageError:
         return _no_org(said, target)
     if "not found" not in said.lower() or "page" in said.lower() or "path" in said.lower():
         return SinkUsageError(
-            f"{target.url}: has no address for points: it is no InfluxDB, or one that is spoken to otherwise. Correct "
-            "the address, or say --api v1 for a server of 1.x, --api v2 for others."
+            f"{target.url}: has no address for points: it is no InfluxDB, or one that is spoken to otherwise. "
+            "Correct the address, or say --api v1 for a server of 1.x, --api v2 for others."
         )
     return SinkUsageError(
-        f"{target.url}: has no bucket or database {target.bucket!r} ({said}). Correct --bucket, or make it: --create does "
-        f"on 1.x, `influx bucket create -n {target.bucket}` on 2.x, `influxdb3 create database {target.bucket}` on 3."
+        f"{target.url}: has no bucket or database {target.bucket!r} ({said}). Correct --bucket, or make it: --create "
+        f"does on 1.x, `influx bucket create -n {target.bucket}` on 2.x, `influxdb3 create database {target.bucket}` on 3."
     )
 
 
@@ -66,11 +70,12 @@ def _no_org(said: str, target: Target) -> SinkUsageError:
 def _away(status: int, said: str, headers: Mapping[str, str], target: Target) -> AwayError:
     if _is_full(said) or status == 507:
         return AwayError(
-            f"{target.url}: is full ({said}). Make room on its disk, then run the export again: it goes on where it was."
+            f"{target.url}: is full ({said}). Make room on its disk, then run the export again: it goes on "
+            "where it was."
         )
     return AwayError(
-        f"{target.url}: answers {status}{f' ({said})' if said else ''}. See its log, then run the export again: it goes "
-        "on where it was.",
+        f"{target.url}: answers {status}{f' ({said})' if said else ''}. See its log, then run the export again: "
+        "it goes on where it was.",
         after_s=_seconds(headers.get("Retry-After")),
     )
 

@@ -1,4 +1,4 @@
-"""Gets lines to a server: again where that can succeed, in halves where some are refused, so that the good ones arrive.
+"""Gets lines to a server: again where that can succeed, in halves where some are refused: the good ones arrive.
 
 Sending a line twice changes nothing: its series and its moment are its key. So a batch of which a server took a part
 (InfluxDB's "partial write") is sent again in halves, until the lines stand alone that it does not take.

@@ -101,7 +101,7 @@ class Asked:
     pending: bool = False
     patience_s: float = 120.0
     say: Callable[[str], None] = lambda _: None
-    progress: Callable[[str, int], None] = lambda _trial, _points: None
+    progress: Callable[[str, str, int], None] = lambda _trial, _what, _points: None
 
 
 def export(asked: Asked) -> Outcome:
@@ -159,7 +159,7 @@ class _Export:
         outcome = TrialOutcome(trial=name)
         letters = DeadLetters(self._asked.run_dir, self._asked.target, name)
         self._write(name, outcome, letters)
-        self._patiently(lambda: self._see_whether_readable())
+        self._patiently(self._see_whether_readable)
         if not self.outcome.unverified:
             self._verify(name, outcome, letters)
         outcome.dead_letters = len(letters)
@@ -192,7 +192,7 @@ class _Export:
             return
         letters.add(sent.result())
         self.cursor.advance(name, reached)
-        self._asked.progress(name, reached)
+        self._asked.progress(name, "written", reached)
 
     def _chunks(self, name: str, left_out: LeftOut | None = None) -> Iterator[Chunk]:
         return chunks_of(self._asked.run_dir, [name], left_out=left_out)
@@ -208,7 +208,7 @@ class _Export:
             first, last, count = spans.get(key, (chunk.first_ns, chunk.last_ns, 0))
             spans[key] = (min(first, chunk.first_ns), max(last, chunk.last_ns), count + len(chunk))
             points += len(chunk)
-            self._asked.progress(name, points)
+            self._asked.progress(name, "read back", points)
         for (measurement, trial, campaign), (first, last, count) in spans.items():
             outcome.duplicates += self._surplus(measurement, trial, campaign, (first, last), count)
         outcome.verified = True
@@ -247,7 +247,7 @@ class _Export:
 
 
 def batches(chunks: Iterable[Chunk], *, after: int = 0) -> Iterator[tuple[int, list[str]]]:
-    """Lines in batches, each with the number of points up to its last, without the first `after`; the last may be empty."""
+    """Lines in batches, each with the number of points up to its end, without the first `after`. The last may be empty."""
     reached, held_lines, size = 0, list[str](), 0
     for chunk in chunks:
         skipped = min(len(chunk), max(0, after - reached))

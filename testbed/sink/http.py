@@ -55,11 +55,13 @@ class Http:
         if answer.status not in {200, 204}:
             raise self.refusal(answer)
 
-    def lines(self, path: str, *, form: Mapping[str, str] | None = None, **parameters: str) -> Iterator[Any]:
-        """An answer of one JSON document a line, one after another: never more of it in memory than its longest line."""
+    def lines(
+        self, path: str, *, form: Mapping[str, str] | None = None, parameters: Mapping[str, str] | None = None
+    ) -> Iterator[Any]:
+        """An answer of one JSON document a line, one after another: no more of it in memory than its longest line."""
         body = urlencode(form).encode() if form is not None else None
         headers = {"Content-Type": "application/x-www-form-urlencoded"} if form is not None else {}
-        address = self._address(path, parameters)
+        address = self._address(path, parameters or {})
         answer = self._asked("POST" if form else "GET", address, body=body, headers=headers, preload_content=False)
         try:
             if answer.status != 200:
@@ -128,8 +130,8 @@ def failure(error: Exception, target: Target) -> FedprobeError:
     cause: BaseException = error.reason if isinstance(error, errors.MaxRetryError) and error.reason else error
     if isinstance(cause, errors.SSLError):
         return SinkUsageError(
-            f"{target.url}: its certificate is not accepted: {_last_words(cause)}. Name the certificate of the authority "
-            "that signed it with --ca, or correct the address."
+            f"{target.url}: its certificate is not accepted: {_last_words(cause)}. Name the certificate of the "
+            "authority that signed it with --ca, or correct the address."
         )
     if isinstance(cause, errors.NameResolutionError):
         return AwayError(f"{target.url}: no host of that name is known. Correct the address (--url).")

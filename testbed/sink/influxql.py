@@ -28,6 +28,11 @@ def identifier(name: str) -> str:
     return f'"{name.translate(_NAME)}"'
 
 
+def selected(what: str, measurement: str, where: str) -> str:
+    """A SELECT statement of one measurement."""
+    return f"SELECT {what} FROM {identifier(measurement)} {where}"  # noqa: S608: all of it is escaped
+
+
 def between(first_ns: int, last_ns: int, labels: Mapping[str, str]) -> str:
     """A WHERE clause: from a moment to another, both included, of points that have these tags."""
     tags = "".join(f" AND {identifier(name)} = {text(value)}" for name, value in labels.items())

@@ -1,7 +1,7 @@
 """Reads back what a server holds of a chunk of points, and tells what is missing or different there.
 
-InfluxDB is asked in InfluxQL, victoria-metrics by its export. Source: VictoriaMetrics, "How to export data in JSON line
-format" and "How to send data from InfluxDB-compatible agents": a series for each field, `measurement_field`.
+InfluxDB is asked in InfluxQL, victoria-metrics by its export. Source: VictoriaMetrics, "How to export data in JSON
+line format" and "How to send data from InfluxDB-compatible agents": a series for each field, `measurement_field`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from instrument.clock import sleep_s
 from testbed.sink.comparison import Comparison, NumbersHeld, compared, numbers_compared, wrong_types
 from testbed.sink.errors import SinkError, SinkUsageError
 from testbed.sink.http import Http
-from testbed.sink.influxql import between, blocks, identifier, rows, text
+from testbed.sink.influxql import between, blocks, identifier, rows, selected, text
 from testbed.sink.server import Found
 from testbed.sink.token import Token
 
@@ -56,8 +56,8 @@ def readable(server: Found, token: Token) -> str:
         list(rows(http, "SHOW MEASUREMENTS LIMIT 1"))
     except (SinkError, SinkUsageError) as error:
         return (
-            f"it does not answer InfluxQL for {server.target.bucket!r} ({str(error)[:200]}). On 2.x that takes a mapping: "
-            f"influx v1 dbrp create --db {server.target.bucket} --rp autogen --default --bucket-id ID"
+            f"it does not answer InfluxQL for {server.target.bucket!r} ({str(error)[:200]}). On 2.x that takes a "
+            f"mapping: influx v1 dbrp create --db {server.target.bucket} --rp autogen --default --bucket-id ID"
         )
     finally:
         http.close()
@@ -97,9 +97,9 @@ class InfluxReader:
         """What is there in the span of these points, of those alone that are asked for."""
         wanted = {(point.tags, point.time_ns) for point in points}
         names = [name for name, _ in points[0].tags]
-        clause = between(*_span(points), _shared(points))
+        statement = selected("*", points[0].measurement, between(*_span(points), _shared(points)))
         held: dict[tuple[Tags, int], dict[str, FieldValue]] = {}
-        for columns, values in blocks(self._http, f"SELECT * FROM {identifier(points[0].measurement)} {clause}"):
+        for columns, values in blocks(self._http, statement):
             place = {name: number for number, name in enumerate(columns)}
             if not all(name in place for name in names):
                 continue
@@ -115,7 +115,7 @@ class InfluxReader:
     def surplus(self, measurement: str, trial: str, campaign: str, span_ns: tuple[int, int], points: int) -> int:
         """How many points are there of a trial beside those that belong there, so many, in a span of time."""
         clause = between(*span_ns, {"campaign": campaign})
-        statement = f'SELECT COUNT("trial") FROM {identifier(measurement)} {clause} AND "trial" = {text(trial)}'
+        statement = selected('COUNT("trial")', measurement, f'{clause} AND "trial" = {text(trial)}')
         return max(0, sum(int(row["count"]) for row in rows(self._http, statement)) - points)
 
     def _types_of(self, measurement: str) -> Mapping[str, set[str]]:
@@ -131,8 +131,8 @@ class VictoriaReader:
     """The export of victoria-metrics."""
 
     keeps = (
-        "numbers to the millisecond: no strings, integers beyond 2^53 rounded, true and false as 1 and 0, of a series' "
-        "points in one millisecond one"
+        "numbers to the millisecond: no strings, integers beyond 2^53 rounded, true and false as 1 and 0, of a "
+        "series' points in one millisecond one"
     )
 
     def __init__(self, http: Http) -> None:
@@ -153,10 +153,13 @@ class VictoriaReader:
         held = NumbersHeld()
         first_ns, last_ns = _span(points)
         measurement = points[0].measurement
-        of = {"match[]": _matcher(measurement, _shared(points))}
-        of |= {"start": _seconds(first_ns // 1_000_000), "end": _seconds(last_ns // 1_000_000)}
+        of = {
+            "match[]": _matcher(measurement, _shared(points)),
+            "start": _seconds(first_ns // 1_000_000),
+            "end": _seconds(last_ns // 1_000_000),
+        }
         wanted = {point.tags for point in points}
-        for document in self._http.lines("/api/v1/export", **of):
+        for document in self._http.lines("/api/v1/export", parameters=of):
             self._take(document, wanted, held)
         self._duplicates[measurement, dict(points[0].tags).get("campaign", "")] += held.duplicates
         return numbers_compared(points, held)
@@ -172,7 +175,7 @@ class VictoriaReader:
             held.duplicates += ms in samples
             samples.setdefault(ms, set()).add(float(value))
 
-    def surplus(self, measurement: str, trial: str, campaign: str, span_ns: tuple[int, int], points: int) -> int:  # noqa: ARG002
+    def surplus(self, measurement: str, trial: str, campaign: str, span_ns: tuple[int, int], points: int) -> int:
         """Samples of a series that stand there twice in a millisecond, as the comparisons have seen them."""
         return self._duplicates.pop((measurement, campaign), 0)
 

@@ -57,8 +57,8 @@ def found(target: Target, token: Token) -> Found:
             return Found("victoria-metrics", "", replace(target, api=target.api or "v2"))
         if not version and not (answer.status in {200, 204} and target.api):
             raise SinkUsageError(
-                f"{target.url}: something answers there ({answer.status}), but it is no InfluxDB. Correct the address "
-                "(--url), or say which it is like with --api v1 or --api v2."
+                f"{target.url}: something answers there ({answer.status}), but it is no InfluxDB. Correct the "
+                "address (--url), or say which it is like with --api v1 or --api v2."
             )
     finally:
         http.close()
@@ -115,7 +115,7 @@ class V2Writer:
     """`/api/v2/write` by influxdb-client."""
 
     def __init__(self, target: Target, token: Token) -> None:
-        from influxdb_client import InfluxDBClient
+        from influxdb_client.client.influxdb_client import InfluxDBClient
         from influxdb_client.client.write_api import SYNCHRONOUS
 
         self._target, self._token = target, token
