@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from testbed.errors import FedprobeError
-from testbed.sink.errors import AwayError, RefusedError, SinkUsageError
+from testbed.sink.errors import AbsentError, AwayError, RefusedError, SinkUsageError
 from testbed.sink.target import Target
 
 LONGEST = 500
@@ -30,7 +30,7 @@ def error_of(status: int, body: bytes, headers: Mapping[str, str], target: Targe
         return _away(status, said, headers, target)
     if status not in _OF_LINES:
         return SinkUsageError(
-            f"{target.url}: answers {status} where points are written: it is no InfluxDB. Correct the address (--url)."
+            f"{target.url}: answers {status} where points are written: it is no InfluxDB. Correct the address."
         )
     if "org" in said.lower() and "not found" in said.lower():
         return _no_org(said, target)
@@ -53,13 +53,13 @@ def _not_found(said: str, target: Target) -> SinkUsageError:
     if "org" in said.lower() and "bucket" not in said.lower():
         return _no_org(said, target)
     if "not found" not in said.lower() or "page" in said.lower() or "path" in said.lower():
-        return SinkUsageError(
+        return AbsentError(
             f"{target.url}: has no address for points: it is no InfluxDB, or one that is spoken to otherwise. "
             "Correct the address, or say --api v1 for a server of 1.x, --api v2 for others."
         )
-    return SinkUsageError(
+    return AbsentError(
         f"{target.url}: has no bucket or database {target.bucket!r} ({said}). Correct --bucket, or make it: --create "
-        f"does on 1.x, `influx bucket create -n {target.bucket}` on 2.x, `influxdb3 create database {target.bucket}` on 3."
+        f"does on 1.x, `influx bucket create` on 2.x, `influxdb3 create database` on 3."
     )
 
 

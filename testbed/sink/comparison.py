@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from analysis.influx.point import FieldValue, Point, Tags
 
 INFLUX_TYPES: Mapping[type, str] = {bool: "boolean", int: "integer", float: "float", str: "string"}
 EXAMPLES = 3
+DIGITS, BESIDE = 1e-11, 1e-15  # relative to a number, and to the largest of its series
 
 
 @dataclass(slots=True)
@@ -19,8 +21,8 @@ class Comparison:
     different: list[tuple[Point, str]] = field(default_factory=list)
 
     @property
-    def again(self) -> list[Point]:
-        """The points that have to be sent again."""
+    def wrong(self) -> list[Point]:
+        """The points that are not there as they should be."""
         return [*self.missing, *(point for point, _ in self.different)]
 
     @property
@@ -79,6 +81,7 @@ class NumbersHeld:
     """What a server of numbers and milliseconds holds: samples by series, and how many stand there twice."""
 
     samples: dict[Series, dict[int, set[float]]] = field(default_factory=dict)
+    largest: dict[Series, float] = field(default_factory=dict)
     duplicates: int = 0
 
 
@@ -100,6 +103,14 @@ def numbers_compared(points: Iterable[Point], held: NumbersHeld) -> Comparison:
     return result
 
 
+def _is_one_of(number: float, expected: Iterable[float], largest: float) -> bool:
+    """As victoria-metrics keeps it: twelve digits, fewer of what is small beside its neighbours in the series.
+
+    Source: VictoriaMetrics, lib/decimal (conversionPrecision; blocks of decimals with one exponent).
+    """
+    return any(math.isclose(number, one, rel_tol=DIGITS, abs_tol=largest * BESIDE) for one in expected)
+
+
 def _number_compared(
     point: Point, expected: Mapping[Series, Mapping[int, set[float]]], held: NumbersHeld, result: Comparison
 ) -> None:
@@ -112,6 +123,6 @@ def _number_compared(
         if not there:
             result.missing.append(point)
             return
-        if not there <= expected[series][ms]:
+        if not all(_is_one_of(number, expected[series][ms], held.largest.get(series, 0.0)) for number in there):
             result.different.append((point, f"{series[0]}: {value!r} here, {sorted(there)} there, at {ms} ms"))
             return

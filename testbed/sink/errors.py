@@ -5,6 +5,7 @@
     │   ├── AwayError                   it may succeed later: away, busy, full
     │   └── RefusedError                these lines are refused, whoever sends them and whenever
     └── SinkUsageError          exit 2   a wrong address, token, name or option: the user can correct it
+        └── AbsentError             there is no such database, or nothing that takes points
 
 No message holds a token: none is ever told one.
 """
@@ -35,3 +36,7 @@ class RefusedError(SinkError):
 
 class SinkUsageError(UsageError):
     """The address, the token, the database's name or an option is wrong."""
+
+
+class AbsentError(SinkUsageError):
+    """The server has no such database, or no such address."""

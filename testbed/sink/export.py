@@ -14,8 +14,9 @@ from analysis.influx.line_protocol import line
 from analysis.influx.point import Point
 from analysis.influx.points import chunks_of
 from analysis.influx.source import trial_folders
+from testbed.run_folder import TrialFolder
 from testbed.run_lock import held
-from testbed.sink.comparison import Comparison
+from testbed.sink.comparison import EXAMPLES, Comparison
 from testbed.sink.cursor import FOLDER, Cursor
 from testbed.sink.dead_letters import DeadLetters
 from testbed.sink.delivery import Delivery, Refused
@@ -125,6 +126,8 @@ def _names(asked: Asked) -> list[str]:
             f"{asked.run_dir} is no run folder: it has no trials. Name the folder that `fedprobe run` made."
         )
     known = [folder.name for folder in trial_folders(asked.run_dir)]
+    if asked.pending:  # what has not ended changes yet
+        known = [name for name in known if TrialFolder(asked.run_dir / "trials" / name).ended]
     if asked.trials is None:
         return known
     from testbed.validation import nearest
@@ -198,20 +201,51 @@ class _Export:
         return chunks_of(self._asked.run_dir, [name], left_out=left_out)
 
     def _verify(self, name: str, outcome: TrialOutcome, letters: DeadLetters) -> None:
-        self._patiently(self._reader.settle)
+        """Look at all points; where some are wrong, send those again and look at all once more."""
+        for left in reversed(range(AGAIN + 1)):
+            sent_before = outcome.sent_again
+            self._patiently(self._reader.settle)
+            spans = self._pass(name, outcome, letters, may_send=left > 0)
+            if outcome.sent_again == sent_before:
+                break
+        for (measurement, trial, campaign), (first, last, count) in spans.items():
+            outcome.duplicates += self._surplus(measurement, trial, campaign, (first, last), count)
+        outcome.verified = True
+
+    def _pass(
+        self, name: str, outcome: TrialOutcome, letters: DeadLetters, *, may_send: bool
+    ) -> dict[tuple[str, str, str], tuple[int, int, int]]:
+        """Returns first moment, last moment and number of points by measurement, trial and campaign."""
         spans: dict[tuple[str, str, str], tuple[int, int, int]] = {}
         points = 0
+        outcome.missing = outcome.different = 0
+        outcome.examples = []
         for chunk in self._chunks(name):
-            self._verify_chunk(list(chunk.points()), outcome, letters)
-            tags = dict(next(iter(chunk.points())).tags)
-            key = (chunk.measurement, chunk.trial, tags["campaign"])
+            expected = list(chunk.points())
+            self._look_at(expected, outcome, letters, may_send=may_send)
+            key = (chunk.measurement, chunk.trial, dict(expected[0].tags)["campaign"])
             first, last, count = spans.get(key, (chunk.first_ns, chunk.last_ns, 0))
             spans[key] = (min(first, chunk.first_ns), max(last, chunk.last_ns), count + len(chunk))
             points += len(chunk)
             self._asked.progress(name, "read back", points)
-        for (measurement, trial, campaign), (first, last, count) in spans.items():
-            outcome.duplicates += self._surplus(measurement, trial, campaign, (first, last), count)
-        outcome.verified = True
+        return spans
+
+    def _look_at(self, points: list[Point], outcome: TrialOutcome, letters: DeadLetters, *, may_send: bool) -> None:
+        result = self._compared(points)
+        if not result.wrong:
+            return
+        dead = letters.lines
+        missing = [written for point in result.missing if (written := line(point)) not in dead]
+        different = [(point, why) for point, why in result.different if line(point) not in dead]
+        again = [*missing, *(line(point) for point, _ in different)] if self._reader.overwrites else missing
+        outcome.missing += len(missing)
+        outcome.different += len(different)
+        outcome.examples += [why for _, why in different][: max(0, EXAMPLES - len(outcome.examples))]
+        if again and may_send:
+            refused = self._delivery.deliver(again)
+            letters.add(refused)
+            outcome.sent_again += len(again) - len(refused)
+            outcome.missing -= len(refused)
 
     def _surplus(self, measurement: str, trial: str, campaign: str, span_ns: tuple[int, int], count: int) -> int:
         found_there: list[int] = []
@@ -220,26 +254,6 @@ class _Export:
         )
         return found_there[-1]
 
-    def _verify_chunk(self, points: list[Point], outcome: TrialOutcome, letters: DeadLetters) -> None:
-        result = self._compared(points)
-        for _ in range(AGAIN):
-            again = result.again
-            if not again:
-                return
-            lines = [line(point) for point in again]
-            refused = self._delivery.deliver(lines)
-            letters.add(refused)
-            outcome.sent_again += len(lines) - len(refused)
-            dead = {one.line for one in refused}
-            left = [point for point, written in zip(again, lines, strict=True) if written not in dead]
-            if not left:
-                return
-            self._patiently(self._reader.settle)
-            result = self._compared(left)
-        outcome.missing += len(result.missing)
-        outcome.different += len(result.different)
-        outcome.examples += result.examples[: max(0, 3 - len(outcome.examples))]
-
     def _compared(self, points: list[Point]) -> Comparison:
         results: list[Comparison] = []
         self._patiently(lambda: results.append(self._reader.compared(points)))
@@ -247,7 +261,7 @@ class _Export:
 
 
 def batches(chunks: Iterable[Chunk], *, after: int = 0) -> Iterator[tuple[int, list[str]]]:
-    """Lines in batches, each with the number of points up to its end, without the first `after`. The last may be empty."""
+    """Lines in batches, each with the points up to its end; without the first `after`; the last may be empty."""
     reached, held_lines, size = 0, list[str](), 0
     for chunk in chunks:
         skipped = min(len(chunk), max(0, after - reached))

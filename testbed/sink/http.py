@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -129,21 +130,28 @@ def failure(error: Exception, target: Target) -> FedprobeError:
     errors = urllib3.exceptions
     cause: BaseException = error.reason if isinstance(error, errors.MaxRetryError) and error.reason else error
     if isinstance(cause, errors.SSLError):
-        return SinkUsageError(
-            f"{target.url}: its certificate is not accepted: {_last_words(cause)}. Name the certificate of the "
-            "authority that signed it with --ca, or correct the address."
-        )
+        return _tls_failure(cause, target)
     if isinstance(cause, errors.NameResolutionError):
         return AwayError(f"{target.url}: no host of that name is known. Correct the address (--url).")
-    if isinstance(cause, errors.ConnectTimeoutError):
-        return AwayError(f"{target.url}: does not answer within {CONNECT_S:g} s. Correct the address, or start it.")
     if isinstance(cause, errors.NewConnectionError):
         return AwayError(f"{target.url}: {_last_words(cause)}. Start the server, or correct the address (--url).")
+    if isinstance(cause, errors.ConnectTimeoutError):
+        return AwayError(f"{target.url}: does not answer within {CONNECT_S:g} s. Correct the address, or start it.")
     if isinstance(cause, errors.ReadTimeoutError):
         return AwayError(f"{target.url}: did not answer within {target.timeout_s:g} s. See its log.")
     return AwayError(f"{target.url}: the connection broke off: {_last_words(cause)}. See its log, then try again.")
 
 
+def _tls_failure(error: BaseException, target: Target) -> SinkUsageError:
+    if "WRONG_VERSION" in str(error):
+        return SinkUsageError(f"{target.url}: does not speak TLS. Write http:// where its network is to be trusted.")
+    return SinkUsageError(
+        f"{target.url}: its certificate is not accepted: {_last_words(error)}. Name the certificate of the "
+        "authority that signed it with --ca, or correct the address."
+    )
+
+
 def _last_words(error: BaseException) -> str:
-    text = str(error)
-    return text.rpartition("] ")[2].rstrip(")'. ") if "] " in text else text.rpartition(": ")[2].rstrip(")'. ")
+    """`[SSL: ...] certificate verify failed: self-signed certificate (_ssl.c:1006)` -> what stands between."""
+    text = re.sub(r" \(_ssl\.c.*", "", str(error)).rpartition("] ")[2]
+    return text.removeprefix("Failed to establish a new connection: ").rstrip(")'. ")

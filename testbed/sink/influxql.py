@@ -30,7 +30,7 @@ def identifier(name: str) -> str:
 
 def selected(what: str, measurement: str, where: str) -> str:
     """A SELECT statement of one measurement."""
-    return f"SELECT {what} FROM {identifier(measurement)} {where}"  # noqa: S608: all of it is escaped
+    return f"SELECT {what} FROM {identifier(measurement)} {where}"  # noqa: S608 (all of it is escaped)
 
 
 def between(first_ns: int, last_ns: int, labels: Mapping[str, str]) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from analysis.influx.point import FieldValue, Point, Tags
 from instrument.clock import sleep_s
 from testbed.sink.comparison import Comparison, NumbersHeld, compared, numbers_compared, wrong_types
-from testbed.sink.errors import SinkError, SinkUsageError
+from testbed.sink.errors import AbsentError, AwayError, SinkError
 from testbed.sink.http import Http
 from testbed.sink.influxql import between, blocks, identifier, rows, selected, text
 from testbed.sink.server import Found
@@ -27,6 +27,7 @@ class Reader(Protocol):
     """Reads points back. Raises SinkError."""
 
     keeps: str
+    overwrites: bool  # a point that is sent again replaces the one that is there
 
     def settle(self) -> None:
         """Have the server show all that it has acknowledged."""
@@ -54,7 +55,9 @@ def readable(server: Found, token: Token) -> str:
     http = Http(server.target, token)
     try:
         list(rows(http, "SHOW MEASUREMENTS LIMIT 1"))
-    except (SinkError, SinkUsageError) as error:
+    except AwayError:
+        raise
+    except (SinkError, AbsentError) as error:
         return (
             f"it does not answer InfluxQL for {server.target.bucket!r} ({str(error)[:200]}). On 2.x that takes a "
             f"mapping: influx v1 dbrp create --db {server.target.bucket} --rp autogen --default --bucket-id ID"
@@ -68,6 +71,7 @@ class InfluxReader:
     """InfluxQL at `/query`."""
 
     keeps = "every type and the nanosecond"
+    overwrites = True
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -86,7 +90,7 @@ class InfluxReader:
         result = compared(points, self._held(points))
         wrong = wrong_types(points, self._types_of(points[0].measurement))
         if wrong:
-            seen = {id(point) for point in result.again}
+            seen = {id(point) for point in result.wrong}
             for point in points:
                 name = next((name for name in point.fields if name in wrong), None)
                 if name is not None and id(point) not in seen:
@@ -131,9 +135,10 @@ class VictoriaReader:
     """The export of victoria-metrics."""
 
     keeps = (
-        "numbers to the millisecond: no strings, integers beyond 2^53 rounded, true and false as 1 and 0, of a "
-        "series' points in one millisecond one"
+        "numbers to twelve digits and times to the millisecond; no strings, true and false as 1 and 0, of a series' "
+        "points in one millisecond one"
     )
+    overwrites = False
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -174,6 +179,7 @@ class VictoriaReader:
         for ms, value in zip(document["timestamps"], document["values"], strict=True):
             held.duplicates += ms in samples
             samples.setdefault(ms, set()).add(float(value))
+        held.largest[name, tags] = max(map(abs, document["values"]), default=0.0)
 
     def surplus(self, measurement: str, trial: str, campaign: str, span_ns: tuple[int, int], points: int) -> int:
         """Samples of a series that stand there twice in a millisecond, as the comparisons have seen them."""

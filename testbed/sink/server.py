@@ -151,9 +151,13 @@ class V2Writer:
             why = self._token.taken_from(str(getattr(error, "message", "") or error).partition("\n")[0])
             return AwayError(f"{self._target.url}: {why}. See its log, then try again.")
         response = error.response
-        body = self._token.taken_from((response.data or b"").decode("utf-8", "replace")).encode()
+        body = self._token.taken_from(_text(response.data)).encode()
         headers = response.headers if hasattr(response, "headers") else response.getheaders()
         status = int(response.status)
         if not body and status < 400:
             return SinkError(f"{self._target.url}: answers {status} to a write. Correct the address (--url).")
         return error_of(status, body, headers, self._target)
+
+
+def _text(data: str | bytes | None) -> str:
+    return data.decode("utf-8", "replace") if isinstance(data, bytes) else data or ""

@@ -17,7 +17,7 @@ TIMEOUT_S = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """A database. `bucket` is the database's name on 1.x and 3, `org` is 2.x's alone; `api` None: the server is asked.
+    """A database. `bucket` is the database's name on 1.x and 3, `org` is 2.x's; `api` None: the server is asked.
 
     `ca`: certificates to trust in place of the system's. `create`: make a database of 1.x that is not there.
     """
