@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from testbed.commands import Commands, command
-from testbed.commands.formats import csv, perfetto
+from testbed.commands.formats import csv, influxdb, perfetto
 
-FORMATS = (perfetto, csv)
+FORMATS = (perfetto, csv, influxdb)
 EXAMPLES = """\
 examples:
   fedprobe export perfetto RUN_DIR                   a timeline: RUN_DIR/report/trace.perfetto.json
