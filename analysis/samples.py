@@ -22,7 +22,7 @@ UNDER = " under "  # between a network and the fault that its trials ran under
 UNNAMED = "loopback"
 DIRECTIONS = ("uplink", "downlink")
 # what a round does once, however many messages it has
-_ONCE_A_ROUND = ("configure", "publish", "aggregate")
+ONCE_A_ROUND = ("configure", "publish", "aggregate")
 _OF_THE_APP = ("train", "test", "validate")
 
 
@@ -124,7 +124,7 @@ def wait_readings(trial: TrialTimes) -> dict[str, list[tuple[float, float]]]:
         for phase, waited_s in message.waited_for_core_s.items():
             interval = message.intervals[phase]
             name = _phase_name(phase, message)
-            whose = "" if phase in _ONCE_A_ROUND else message.message_id
+            whose = "" if phase in ONCE_A_ROUND else message.message_id
             found[name][whose, interval.start_ns, interval.end_ns] = (waited_s, interval.seconds)
     return {phase: list(found[phase].values()) for phase in sorted(found, key=phase_order)}
 
@@ -180,7 +180,7 @@ def _message_phases(message: MessageTimes) -> Iterable[tuple[str, float, tuple[i
         if phase in {"uplink", "downlink"}:
             continue
         name = _phase_name(phase, message)
-        mark = (interval.start_ns, interval.end_ns) if phase in _ONCE_A_ROUND else None
+        mark = (interval.start_ns, interval.end_ns) if phase in ONCE_A_ROUND else None
         yield name, interval.seconds, mark
     for transfer in (message.downlink, message.uplink):
         if transfer is not None and transfer.outcome == "ok":

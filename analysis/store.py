@@ -50,8 +50,8 @@ def write(records: Records, folder: Path) -> None:
     partial.rename(folder)
 
 
-def load(folder: Path) -> Records:
-    """The records that `write` stored, identical to those it was given.
+def load(folder: Path, *, only: Mapping[str, str] | None = None) -> Records:
+    """The records that `write` stored, identical to those it was given; of some kinds those of an SQL condition only.
 
     Raises StoreError where the folder holds no headers or records of another schema version, and RecordError where a
     file holds fields that are not of this one.
@@ -61,13 +61,34 @@ def load(folder: Path) -> Records:
     if not (folder / f"{Segment.kind}{SUFFIX}").exists():
         raise StoreError(f"{folder} holds no records (no {Segment.kind}{SUFFIX}): convert the trial's spool again")
     with duckdb.connect() as connection:
-        tables = {path.stem: _read_table(connection, path) for path in sorted(folder.glob(f"*{SUFFIX}"))}
+        conditions = only or {}
+        tables = {
+            path.stem: _read_table(connection, path, conditions.get(path.stem, "TRUE"))
+            for path in sorted(folder.glob(f"*{SUFFIX}"))
+        }
     _check_schema(folder, tables[Segment.kind])
     empty = tuple(row["segment"] for row in tables.pop(EMPTY, []))
     unreadable = tuple(
-        Unreadable(**{name: _read_text(value) for name, value in row.items()}) for row in tables.pop(UNREADABLE, [])
+        Unreadable(**{name: read_text(value) for name, value in row.items()}) for row in tables.pop(UNREADABLE, [])
     )
     return Records(segments=tuple(_segments(tables)), empty=empty, unreadable=unreadable)
+
+
+def wall_extents(folder: Path) -> list[tuple[int, int]]:
+    """First and last moment of each process, by its host's wall clock; the first alone where it was cut off.
+
+    Raises StoreError where the folder holds no headers.
+    """
+    import duckdb
+
+    headers, trailers = folder / f"{Segment.kind}{SUFFIX}", folder / f"{End.kind}{SUFFIX}"
+    with duckdb.connect() as connection:
+        begun = _read_table(connection, headers, "TRUE")
+        ended = _read_table(connection, trailers, "TRUE") if trailers.exists() else []
+    last_ns = {row["segment"]: row["mono_ns"] for row in ended}
+    return [
+        (row["wall_ns"], row["wall_ns"] + max(0, last_ns.get(row["segment"], 0) - row["mono_ns"])) for row in begun
+    ]
 
 
 def _check_schema(folder: Path, headers: Rows) -> None:
@@ -158,8 +179,8 @@ def _loaded(stored: Any, hint: Any) -> Any:
     if hint not in _TYPES:
         return json.loads(stored)
     if hint is str and stored is not None:
-        return _read_text(stored)
-    return [_read_text(item) for item in stored] if hint == list[str] else stored
+        return read_text(stored)
+    return [read_text(item) for item in stored] if hint == list[str] else stored
 
 
 def _text(value: str) -> str:
@@ -168,7 +189,8 @@ def _text(value: str) -> str:
     return value if whole else _MARK + json.dumps(value)
 
 
-def _read_text(stored: str) -> str:
+def read_text(stored: str) -> str:
+    """The text of a stored one."""
     return str(json.loads(stored.removeprefix(_MARK))) if stored.startswith(_MARK) else stored
 
 
@@ -189,11 +211,12 @@ def _write_table(connection: DuckDBPyConnection, path: Path, columns: Columns) -
         raise StoreError(f"{path}: these records do not fit: {error}") from error
 
 
-def _read_table(connection: DuckDBPyConnection, path: Path) -> Rows:
+def _read_table(connection: DuckDBPyConnection, path: Path, condition: str) -> Rows:
     import duckdb
 
     try:
-        answer = connection.execute("SELECT * FROM read_parquet(?)", [str(path)])
+        query = f"SELECT * FROM read_parquet(?) WHERE {condition}"  # noqa: S608: our own condition
+        answer = connection.execute(query, [str(path)])
         names = [column[0] for column in answer.description]
         return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
     except duckdb.Error as error:

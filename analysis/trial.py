@@ -25,6 +25,7 @@ from instrument.records import Capture, Fault, Model, RecordError, Sample, Score
 from instrument.spool import SpoolError
 
 LOOPBACK = ("127.0.0.1", "::1")
+UNUSABLE = (SpoolError, store.StoreError, RecordError, TimelineError)  # what records can be that say nothing
 CAPTURE = "collectors.capture"  # where a collector's fault says that a packet capture failed
 
 
@@ -103,17 +104,22 @@ def load_trial(folder: Path) -> TrialTimes:
         records = store.load(stored) if stored.is_dir() else load_spools(folder / "spool")
         unreadable = _unreadable(records)
         return analyse(records, facts)
-    except (SpoolError, store.StoreError, RecordError, TimelineError) as error:
-        if facts.outcome == "ok":
-            missing = {"reason": "records missing", "detail": str(error)}
-            facts = replace(facts, outcome="invalid", reason=str(error), reasons=[missing])
-        return TrialTimes(
-            facts=replace(facts, reason=facts.reason or str(error)),
-            messages=(),
-            rounds=(),
-            clocks=(),
-            unreadable=unreadable,
-        )
+    except UNUSABLE as error:
+        return unusable(facts, error, unreadable)
+
+
+def unusable(facts: TrialFacts, error: Exception, unreadable: Sequence[tuple[str, str, str]] = ()) -> TrialTimes:
+    """A trial of whose records nothing can be said: invalid for that reason where the runner gave none."""
+    if facts.outcome == "ok":
+        missing = {"reason": "records missing", "detail": str(error)}
+        facts = replace(facts, outcome="invalid", reason=str(error), reasons=[missing])
+    return TrialTimes(
+        facts=replace(facts, reason=facts.reason or str(error)),
+        messages=(),
+        rounds=(),
+        clocks=(),
+        unreadable=unreadable,
+    )
 
 
 def load_spool(*folders: Path) -> TrialTimes:
@@ -124,9 +130,14 @@ def load_spool(*folders: Path) -> TrialTimes:
     records = load_spools(*folders)
     name = ", ".join(folder.name for folder in folders)
     try:
-        return analyse(records, TrialFacts(name=name, interface=_interface(records), settings=_waits(records)))
+        return analyse(records, spool_facts(name, records))
     except TimelineError as error:
         raise SpoolError("\n  ".join([str(error), *(file.reason for file in records.unreadable)])) from error
+
+
+def spool_facts(name: str, records: Records) -> TrialFacts:
+    """What spool files tell of a trial that no runner conducted."""
+    return TrialFacts(name=name, interface=_interface(records), settings=_waits(records))
 
 
 def _waits(records: Records) -> dict[str, object]:

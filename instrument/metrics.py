@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-
 HOST, PROCESS, INTERFACE = "host", "process", "interface"
 _SUBJECTS = {"process": PROCESS, "interface": INTERFACE, "radio": INTERFACE, "tcp": INTERFACE}
 

@@ -97,9 +97,7 @@ _ALL = (
         "fl_round",
         "One round: first configure to last aggregate, and the phases that its critical path waited for.",
         Field("duration_s", float, "s", "the round's wall time"),
-        Field(
-            "t_r_s", float, "s", "the paper's round: most of downlink + train + test + validate + uplink of a node"
-        ),
+        Field("t_r_s", float, "s", "the paper's round: the longest downlink + train + test + validate + uplink"),
         Field("residual_share", float, "1", "share of the round that no phase explains; absent without charges"),
         Field("straggler", str, NO_UNIT, "the node that was waited for"),
         Field("complete", bool, NO_UNIT, "whether every client finished: others are kept out of comparisons"),
