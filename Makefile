@@ -36,7 +36,8 @@ $(DONE): pyproject.toml
 
 # program:Debian package. Services of the packages are not started.
 NEEDED := ip:iproute2 tc:iproute2 ss:iproute2 iptables:iptables sshd:openssh-server ssh-keygen:openssh-client \
-	tcpdump:tcpdump iperf3:iperf3 ping:iputils-ping chromium:chromium ps:procps unshare:util-linux
+	tcpdump:tcpdump iperf3:iperf3 ping:iputils-ping chromium:chromium ps:procps unshare:util-linux \
+	influxd:influxdb victoria-metrics:victoria-metrics
 
 programs:
 	@missing=; \

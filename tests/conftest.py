@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.tiers"]
+pytest_plugins = ["tests.tiers", "tests.servers.fixtures"]
 
 # no deadline: on a machine that also runs real deployments, an example that took long has shown nothing
 settings.register_profile("fedprobe", deadline=None, max_examples=30)
