@@ -9,7 +9,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from testbed.commands import instrument, power, preflight, provision, report, run, selftest, testbed
+from testbed.commands import dashboards, instrument, power, preflight, provision, report, run, selftest, testbed
 
 DESCRIPTION = """\
 fedprobe measures where the time of federated learning goes: Flower clients on Raspberry Pis
@@ -23,6 +23,7 @@ examples:
   fedprobe preflight lab.toml             is that testbed fit to measure
   fedprobe selftest --quick               how wrong this instrument is, against packets
   fedprobe instrument -- flower-superlink --insecure
+  fedprobe dashboards export              dashboards for Grafana and InfluxDB
   fedprobe COMMAND --help                 what a command does, with examples
 
 exit codes: 0 good, 1 failed, 2 usage or bad input, 3 measured but not trustworthy
@@ -39,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="store_true", help="print the version and exit")
     commands = made.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for command in (run, power, report, instrument, provision, preflight, selftest, testbed):
+    for command in (run, power, report, instrument, provision, preflight, selftest, testbed, dashboards):
         command.add_to(commands)
     return made
 

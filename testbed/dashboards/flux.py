@@ -12,7 +12,6 @@ from testbed.dashboards.query import (
     Asked,
     Column,
     Condition,
-    Differs,
     Equals,
     Of,
     OneOf,
@@ -90,8 +89,6 @@ def _condition(asked: Asked, condition: Condition) -> str:
     match condition:
         case Equals(name, value):
             return f"r.{name} == {_literal(value)}"
-        case Differs(name, value):
-            return f"r.{name} != {_literal(value)}"
         case OneOf(name, values):
             return f"contains(value: r.{name}, set: [{', '.join(map(_literal, values))}])"
         case Picked(name):
@@ -166,7 +163,8 @@ def _united(streams: list[str], by: tuple[str, ...], over_time: bool) -> str:
 
 def _ratio(ratio: Ratio) -> str:
     streams = [
-        f"join(\n  tables: {{over: {_side(ratio, column, ratio.over)}, under: {_side(ratio, column, ratio.under)}}},\n"
+        f"join(\n  tables: {{over: {_side(ratio, column, ratio.over)}, "
+        f"under: {_side(ratio, column, ratio.under)}}},\n"
         f'  on: ["{ratio.by}"],\n)\n'
         f"  |> map(fn: (r) => ({{{ratio.by}: r.{ratio.by}, _value: r._value_over / r._value_under}}))\n"
         f'  |> set(key: "_field", value: "{column.name}")\n'

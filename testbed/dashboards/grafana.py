@@ -1,8 +1,8 @@
 """A dashboard as Grafana's JSON, with its queries in InfluxQL.
 
 Written for Grafana 11 and newer (schemaVersion 39, which newer ones migrate). The data source is a variable of the
-dashboard, so that the same file can be imported, provisioned and sent to the API: `__inputs` are only resolved by the
-import page. Sources: Grafana, "Dashboard JSON model", "Variable syntax" and "Transform data"; package @grafana/schema.
+dashboard, so that the same file can be imported, provisioned and sent to the API: `__inputs` are resolved by the
+import page alone. Sources: Grafana, "Dashboard JSON model", "Variable syntax", "Transform data"; @grafana/schema.
 """
 
 from __future__ import annotations
@@ -46,9 +46,7 @@ def grafana(dashboard: Dashboard) -> Json:
         "links": [_other_dashboards()],
         "annotations": {"list": []},
         "templating": {"list": [_source(), *(_variable(VARIABLES[name]) for name in dashboard.variables)]},
-        "panels": [
-            _panel(number, panel, place) for number, (panel, place) in enumerate(_placed(dashboard), start=1)
-        ],
+        "panels": [_panel(number, panel, place) for number, (panel, place) in enumerate(_placed(dashboard), start=1)],
     }
 
 

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from testbed.dashboards.overview import RESIDUAL_LIMIT, SCOPE
 from testbed.dashboards.panels import Dashboard, Kind, Panel
-from testbed.dashboards.query import Column, Condition, Equals, Of, Query
+from testbed.dashboards.query import Column, Equals, Of, Query
 
 _CLOCK_SCOPE = (*SCOPE, "node")
-
-
-def _trials(title: str, description: str, where: tuple[Condition, ...], limit: float | None = None) -> Panel:
-    asked = Query("trial", (Column("trials", "wall_s", Of.COUNT),), scope=SCOPE, where=where)
-    return Panel(title, description, Kind.NUMBER, (asked,), 4, 4, limit=limit)
 
 
 def _worst(title: str, description: str, field: str, of: Of, unit: str = "", limit: float | None = None) -> Panel:
@@ -19,9 +14,22 @@ def _worst(title: str, description: str, field: str, of: Of, unit: str = "", lim
     return Panel(title, description, Kind.NUMBER, (asked,), 4, 4, unit=unit, limit=limit)
 
 
+_COUNTED = Panel(
+    "Trials",
+    "All trials, and those that count: nothing speaks against them. The others are stored, and kept out of the "
+    "report; the table says why.",
+    Kind.NUMBER,
+    (
+        Query("trial", (Column("trials", "wall_s", Of.COUNT),), scope=SCOPE),
+        Query("trial", (Column("count", "valid", Of.COUNT),), scope=SCOPE, where=(Equals("valid", value=True),)),
+    ),
+    4,
+    4,
+)
 _INVALID = Panel(
     "Trials and what speaks against them",
-    "One row a trial, the latest first. docs/validity.md tells what each reason means. A residual or clock error that "
+    "One row a trial, the latest first. docs/validity.md tells what each reason means. A residual or clock error "
+    "that "
     "is empty could not be had.",
     Kind.TABLE,
     (
@@ -70,7 +78,8 @@ _FAILED = Panel(
 )
 _ERRORS = Panel(
     "Clock error of each host",
-    "Bound of how far a clock was mapped wrong in a trial, one dot a trial and clock: phases that begin on one host and "
+    "Bound of how far a clock was mapped wrong in a trial, one dot a trial and clock: phases that begin on one "
+    "host and "
     "end on another are not better known. A clock that nothing bounds has no dot: see the table.",
     Kind.DOTS,
     (Query("clock", (Column("error", "error_s"),), by=("node",), scope=_CLOCK_SCOPE),),
@@ -91,7 +100,8 @@ _DRIFTS = Panel(
 )
 _CLOCKS = Panel(
     "Clocks",
-    "How each clock was mapped onto the server's: the server's clock less this one, from how many exchanges, and what "
+    "How each clock was mapped onto the server's: the server's clock less this one, from how many exchanges, and "
+    "what "
     "bounds the error best.",
     Kind.TABLE,
     (
@@ -141,6 +151,7 @@ _FAULTS = Panel(
     12,
     9,
     units=tuple((name, "s") for name in ("lasted", "noticed after", "delay", "wasted")),
+    only_where="a campaign with faults",
 )
 HEALTH = Dashboard(
     "fedprobe-health",
@@ -149,15 +160,16 @@ HEALTH = Dashboard(
     ("campaign", "scenario", "iface", "node"),
     (
         (
-            _trials("Trials that count", "Nothing speaks against them.", (Equals("valid", value=True),)),
-            _trials(
-                "Trials that do not",
-                "Something speaks against them: the table says what. They are stored, and kept out of the report.",
-                (Equals("valid", value=False),),
+            _COUNTED,
+            _worst("Rounds", "Rounds that were recorded.", "rounds", Of.SUM),
+            _worst("Records", "Records of all processes of all trials.", "records", Of.SUM),
+            _worst(
+                "Dropped",
+                "Records that probes had to drop. 0, or there are holes.",
+                "dropped_records",
+                Of.SUM,
                 limit=1,
             ),
-            _worst("Records", "Records of all processes of all trials.", "records", Of.SUM),
-            _worst("Dropped", "Records that probes had to drop. 0, or there are holes.", "dropped_records", Of.SUM, limit=1),
             _worst(
                 "Largest residual",
                 "Of all complete rounds. Above 1 % the phases do not tell where time went.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from testbed.dashboards.panels import Dashboard, Kind, Panel
-from testbed.dashboards.query import Column, Condition, Equals, Of, Query
+from testbed.dashboards.query import Column, Of, Query
 
 _SCOPE = ("campaign", "scenario", "iface", "node")
 _LINK_SCOPE = ("campaign", "scenario", "node")  # iface there is the interface's own, also management
@@ -18,13 +18,14 @@ def _lines(
     *,
     by: tuple[str, ...] = ("node",),
     unit: str = "short",
-    where: tuple[Condition, ...] = (),
     limit: float | None = None,
-    width: int = 12,
+    only_where: str = "",
 ) -> Panel:
     scope = _LINK_SCOPE if measurement == "link" else _SCOPE
-    asked = Query(measurement, (column,), by, scope, where, over_time=True)
-    return Panel(title, description, Kind.LINES, (asked,), width, 8, unit=unit, limit=limit, label=by[0])
+    asked = Query(measurement, (column,), by, scope, over_time=True)
+    return Panel(
+        title, description, Kind.LINES, (asked,), 12, 8, unit=unit, limit=limit, label=by[0], only_where=only_where
+    )
 
 
 def _rate(title: str, description: str, field: str, *, unit: str, times: int = 1) -> Panel:
@@ -41,7 +42,8 @@ HOSTS = Dashboard(
         (
             _lines(
                 "Processor",
-                "Share of all cores that was busy, average of each interval. Hosts of an emulated testbed show the one "
+                "Share of all cores that was busy, average of each interval. Hosts of an emulated testbed show the "
+                "one "
                 "machine that they share.",
                 "system",
                 Column("busy", "system_cpu_utilization", Of.MEAN),
@@ -49,7 +51,8 @@ HOSTS = Dashboard(
             ),
             _lines(
                 "Load",
-                "Run-queue length, one minute's average as the kernel tells it. Above the number of cores, work waits.",
+                "Run-queue length, one minute's average as the kernel tells it. Above the number of cores, work "
+                "waits.",
                 "system",
                 Column("load", "system_load_1m", Of.MAX),
             ),
@@ -61,7 +64,6 @@ HOSTS = Dashboard(
                 "invalid above the campaign's limit.",
                 "system",
                 Column("cores", "other_cpu_time_s", Of.RATE),
-                where=(Equals("role", "other"),),
             ),
             _lines(
                 "Largest process of each role",
@@ -96,6 +98,7 @@ HOSTS = Dashboard(
                 Column("temperature", "system_temperature_celsius", Of.MAX),
                 unit="celsius",
                 limit=80,
+                only_where="a host with a temperature sensor",
             ),
             _lines(
                 "Throttling",
@@ -104,10 +107,13 @@ HOSTS = Dashboard(
                 "system",
                 Column("flags", "system_throttled_flags", Of.MAX),
                 limit=1,
+                only_where="a Raspberry Pi",
             ),
         ),
         (
-            _rate("Received", "Bits per second of each sampled interface.", "interface_rx_bytes", unit="bps", times=8),
+            _rate(
+                "Received", "Bits per second of each sampled interface.", "interface_rx_bytes", unit="bps", times=8
+            ),
             _rate("Sent", "Bits per second of each sampled interface.", "interface_tx_bytes", unit="bps", times=8),
         ),
         (
@@ -128,7 +134,8 @@ HOSTS = Dashboard(
             ),
             _lines(
                 "Lateness of the collectors",
-                "How long after its schedule a reading was made, the latest of each interval. Late readings mean that "
+                "How long after its schedule a reading was made, the latest of each interval. Late readings mean "
+                "that "
                 "the host had no time for its observer.",
                 "system",
                 Column("late", "collector_late_s", Of.MAX),

@@ -13,7 +13,6 @@ from testbed.dashboards.query import (
     Asked,
     Column,
     Condition,
-    Differs,
     Equals,
     Of,
     OneOf,
@@ -59,7 +58,7 @@ def _query(query: Query) -> str:
 def _ratio(ratio: Ratio) -> str:
     """Each sub-query has one row for each value of the tag, so the outer means are of one value each."""
     sides = [
-        f"(SELECT {means} FROM \"{ratio.measurement}\" WHERE \"iface\" = '{network}' AND {_where(ratio)} "
+        f'(SELECT {means} FROM "{ratio.measurement}" WHERE "iface" = \'{network}\' AND {_where(ratio)} '
         f'GROUP BY "{ratio.by}")'
         for network, side in ((ratio.over, "over"), (ratio.under, "under"))
         for means in [", ".join(f'MEAN("{one.field}") AS "{side}_{one.field}"' for one in ratio.columns)]
@@ -85,8 +84,6 @@ def _condition(asked: Asked, condition: Condition) -> str:
     match condition:
         case Equals(name, value):
             return f'"{name}" = {_literal(value)}'
-        case Differs(name, value):
-            return f'"{name}" != {_literal(value)}'
         case OneOf(name, values):
             return f'"{name}" =~ /^({"|".join(map(re.escape, values))})$/'
         case Picked(name):

@@ -21,8 +21,8 @@ _TRANSFER = (
 
 
 def _phases(title: str, of: Of, said: str) -> Panel:
-    asked = Query("fl_phase", (Column("time", "duration_s", of),), ("iface", "phase"), _SCOPE, _COMPARED)
-    matrix = Matrix("phase", "iface", "time", order=("ethernet", "wifi", "5g"))
+    asked = Query("fl_phase", (Column("seconds", "duration_s", of),), ("iface", "phase"), _SCOPE, _COMPARED)
+    matrix = Matrix("phase", "iface", "seconds", order=("ethernet", "wifi", "5g"))
     return Panel(title, f"{said} {_LEFT_OUT}", Kind.BARS, (asked,), 24, 9, unit="s", label="phase", matrix=matrix)
 
 
@@ -30,7 +30,8 @@ def _direction(direction: str, meaning: str) -> Panel:
     where = (Equals("phase", direction), *_COMPARED)
     return Panel(
         f"{direction.capitalize()}: active and stall beside the bound",
-        f"{meaning}. bound: the least that the link's rates allow. active: bytes were on the way. stall: the rest, in "
+        f"{meaning}. bound: the least that the link's rates allow. active: bytes were on the way. stall: the rest, "
+        "in "
         f"which the framework waited. whole: what the user waits for. {_LEFT_OUT}",
         Kind.BARS,
         (Query("fl_transfer", _TRANSFER, ("iface",), _SCOPE, where),),
@@ -49,7 +50,8 @@ def _ratio(over: str, under: str) -> Panel:
     )
     return Panel(
         f"{over} / {under}",
-        f"Mean time on {over} over mean time on {under}. active compares the networks, whole what the user waits for; "
+        f"Mean time on {over} over mean time on {under}. active compares the networks, whole what the user waits "
+        "for; "
         "bound is the ratio that the links' rates alone explain. Above 1 the first is slower. Empty until both were "
         f"measured. {_LEFT_OUT}",
         Kind.BARS,

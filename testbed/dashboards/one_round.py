@@ -5,7 +5,7 @@ from __future__ import annotations
 from instrument.phases import PHASES
 from testbed.dashboards.overview import RESIDUAL_LIMIT, charged_columns
 from testbed.dashboards.panels import Dashboard, Kind, Matrix, Panel
-from testbed.dashboards.query import Column, Condition, Differs, Equals, Of, OneOf, Picked, Query
+from testbed.dashboards.query import Column, Condition, Equals, Of, OneOf, Picked, Query
 
 _SCOPE = ("campaign",)
 _TRIAL = Picked("trial")
@@ -19,11 +19,9 @@ def _number(title: str, description: str, field: str, unit: str = "", limit: flo
     return Panel(title, description, Kind.NUMBER, (asked,), 4, 4, unit=unit, limit=limit)
 
 
-def _of_clients(title: str, description: str, of: Condition) -> Panel:
-    asked = Query(
-        "fl_phase", (Column("time", "duration_s", Of.SUM),), ("node", "phase"), _SCOPE, (*_THIS, of)
-    )
-    matrix = Matrix("node", "phase", "time", order=tuple(PHASES))
+def _of_clients(title: str, description: str, *of: Condition) -> Panel:
+    asked = Query("fl_phase", (Column("seconds", "duration_s", Of.SUM),), ("node", "phase"), _SCOPE, (*_THIS, *of))
+    matrix = Matrix("node", "phase", "seconds", order=tuple(PHASES))
     return Panel(title, description, Kind.STACKS, (asked,), 12, 10, unit="s", label="node", matrix=matrix)
 
 
@@ -31,11 +29,7 @@ _CLIENTS = Panel(
     "Clients",
     "How many finished the round, and how many did not.",
     Kind.NUMBER,
-    (
-        Query(
-            "fl_round", (Column("ok", "clients_ok"), Column("failed", "clients_failed")), scope=_SCOPE, where=_THIS
-        ),
-    ),
+    (Query("fl_round", (Column("ok", "clients_ok"), Column("failed", "clients_failed")), scope=_SCOPE, where=_THIS),),
     4,
     4,
 )
@@ -47,7 +41,7 @@ _T_R = Panel(
     (
         Query(
             "fl_phase",
-            (Column("time", "duration_s", Of.SUM),),
+            (Column("seconds", "duration_s", Of.SUM),),
             ("node",),
             _SCOPE,
             (*_THIS, OneOf("phase", _PAPER)),
@@ -186,9 +180,10 @@ ONE_ROUND = Dashboard(
                 Equals("function", "train"),
             ),
             _of_clients(
-                "Evaluate messages: phases of each client",
-                f"The same for messages that asked for test or validation; each downloads the model again. {_OVERLAP}",
-                Differs("function", "train"),
+                "All messages: phases of each client",
+                "The same with the messages that asked for test or validation, each of which downloads the model "
+                "again. "
+                f"{_OVERLAP}",
             ),
         ),
         (_T_R, _CHARGED),

@@ -102,7 +102,8 @@ _CHARGED = Panel(
 )
 _ACCURACY = Panel(
     "Accuracy after each round",
-    "As the server evaluated it, else as its strategy averaged what clients reported (score_source says which). Empty "
+    "As the server evaluated it, else as its strategy averaged what clients reported (score_source says which). "
+    "Empty "
     "where the app reports none.",
     Kind.LINES,
     (Query("fl_round", (Column("accuracy", "accuracy"),), by=("scenario",), scope=SCOPE),),

@@ -41,6 +41,7 @@ class Panel:
 
     `description` says what is shown and how far to trust it. `limit` is where a value begins to be a finding, `label`
     the tag that names a series or a bar; `matrix` is made of the rows before they are shown.
+    `only_where` names what a host or campaign must have for the panel to have rows; empty where each has.
     """
 
     title: str
@@ -56,6 +57,7 @@ class Panel:
     label: str = ""
     matrix: Matrix | None = None
     leads_to_round: bool = False
+    only_where: str = ""
 
 
 @dataclass(frozen=True, slots=True)

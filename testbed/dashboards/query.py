@@ -52,14 +52,6 @@ class Equals:
 
 
 @dataclass(frozen=True, slots=True)
-class Differs:
-    """A field or tag has another value."""
-
-    name: str
-    value: Scalar
-
-
-@dataclass(frozen=True, slots=True)
 class OneOf:
     """A field or tag has one of some texts."""
 
@@ -74,7 +66,7 @@ class Picked:
     name: str
 
 
-Condition = Equals | Differs | OneOf | Picked
+Condition = Equals | OneOf | Picked
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +128,13 @@ def _check_column(measurement: Measurement, column: Column) -> None:
         raise QueryError(f"{measurement.name}.{field.name}: a base belongs to {Of.MEAN_OF_ALL.name}, and to it alone")
     if column.base:
         _field(measurement, column.base)
-    if '"' in column.name or "$" in column.name:
+    if '"' in column.name or "$" in column.name or column.name.lower() == "time":
         raise QueryError(f"{measurement.name}.{field.name}: no dialect takes the name {column.name!r}")
 
 
 def _check_condition(measurement: Measurement, condition: Condition) -> None:
     kind = str if condition.name in measurement.tags else _field(measurement, condition.name).type
-    wanted = {type(condition.value)} if isinstance(condition, Equals | Differs) else {str, int}
+    wanted = {type(condition.value)} if isinstance(condition, Equals) else {str, int}
     if kind not in wanted or (isinstance(condition, OneOf) and kind is not str):
         raise QueryError(f"{measurement.name}.{condition.name} is {kind.__name__}: {condition} cannot hold")
 
