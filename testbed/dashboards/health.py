@@ -9,8 +9,8 @@ from testbed.dashboards.query import Column, Equals, Of, Query
 _CLOCK_SCOPE = (*SCOPE, "node")
 
 
-def _worst(title: str, description: str, field: str, of: Of, unit: str = "", limit: float | None = None) -> Panel:
-    asked = Query("trial", (Column(title.lower(), field, of),), scope=SCOPE)
+def _of_all(title: str, description: str, column: Column, *, unit: str = "", limit: float | None = None) -> Panel:
+    asked = Query("trial", (column,), scope=SCOPE)
     return Panel(title, description, Kind.NUMBER, (asked,), 4, 4, unit=unit, limit=limit)
 
 
@@ -161,24 +161,27 @@ HEALTH = Dashboard(
     (
         (
             _COUNTED,
-            _worst("Rounds", "Rounds that were recorded.", "rounds", Of.SUM),
-            _worst("Records", "Records of all processes of all trials.", "records", Of.SUM),
-            _worst(
+            _of_all("Rounds", "Rounds that were recorded.", Column("rounds", "rounds", Of.SUM)),
+            _of_all("Records", "Records of all processes of all trials.", Column("records", "records", Of.SUM)),
+            _of_all(
                 "Dropped",
                 "Records that probes had to drop. 0, or there are holes.",
-                "dropped_records",
-                Of.SUM,
+                Column("dropped", "dropped_records", Of.SUM),
                 limit=1,
             ),
-            _worst(
+            _of_all(
                 "Largest residual",
                 "Of all complete rounds. Above 1 % the phases do not tell where time went.",
-                "max_residual_share",
-                Of.MAX,
-                "percentunit",
-                RESIDUAL_LIMIT,
+                Column("residual", "max_residual_share", Of.MAX),
+                unit="percentunit",
+                limit=RESIDUAL_LIMIT,
             ),
-            _worst("Largest clock error", "Of all clocks of all trials.", "max_clock_error_s", Of.MAX, "s"),
+            _of_all(
+                "Largest clock error",
+                "Of all clocks of all trials.",
+                Column("error", "max_clock_error_s", Of.MAX),
+                unit="s",
+            ),
         ),
         (_INVALID,),
         (_RESIDUALS, _FAILED),

@@ -59,8 +59,7 @@ def providers() -> Json:
 
 
 def compose() -> Json:
-    """docker-compose.yml: InfluxDB 2 with the bucket, its mapping for InfluxQL and the template; Grafana before "
-    "it."""
+    """docker-compose.yml: InfluxDB 2 with the bucket, its mapping for InfluxQL and the template; Grafana."""
     influxdb = {
         "image": INFLUXDB_IMAGE,
         "environment": {
@@ -103,7 +102,7 @@ def compose() -> Json:
     return {
         "name": "fedprobe",
         "services": {"influxdb": influxdb, "grafana": grafana},
-        "volumes": dict.fromkeys(("influxdb-data", "influxdb-config", "grafana-data"), {}),
+        "volumes": {"influxdb-data": {}, "influxdb-config": {}, "grafana-data": {}},
     }
 
 

@@ -35,15 +35,13 @@ def written() -> Mapping[str, str]:
 def _yaml(documents: list[Any]) -> str:
     import yaml
 
-    class Dumper(yaml.SafeDumper):
-        """Scripts of several lines stand as they are read."""
-
     def text_node(dumper: Any, value: str) -> Any:
+        """Scripts of several lines stand as they are read."""
         return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
 
-    Dumper.add_representer(str, text_node)
-    Dumper.ignore_aliases = lambda *_: True
-    return yaml.dump_all(documents, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=118)
+    dumper: Any = type("Dumper", (yaml.SafeDumper,), {"ignore_aliases": lambda *_: True})
+    dumper.add_representer(str, text_node)
+    return str(yaml.dump_all(documents, Dumper=dumper, sort_keys=False, allow_unicode=True, width=118))
 
 
 def write(folder: Path) -> None:
