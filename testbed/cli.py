@@ -9,7 +9,19 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from testbed.commands import export, instrument, power, preflight, provision, report, run, selftest, testbed, watch
+from testbed.commands import (
+    dashboards,
+    export,
+    instrument,
+    power,
+    preflight,
+    provision,
+    report,
+    run,
+    selftest,
+    testbed,
+    watch,
+)
 
 DESCRIPTION = """\
 fedprobe measures where the time of federated learning goes: Flower clients on Raspberry Pis
@@ -25,6 +37,7 @@ examples:
   fedprobe preflight lab.toml             is that testbed fit to measure
   fedprobe selftest --quick               how wrong this instrument is, against packets
   fedprobe instrument -- flower-superlink --insecure
+  fedprobe dashboards export              dashboards for Grafana and InfluxDB
   fedprobe COMMAND --help                 what a command does, with examples
 
 exit codes: 0 good, 1 failed, 2 usage or bad input, 3 measured but not trustworthy
@@ -41,7 +54,19 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="store_true", help="print the version and exit")
     commands = made.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for command in (run, watch, power, report, export, instrument, provision, preflight, selftest, testbed):
+    for command in (
+        run,
+        watch,
+        power,
+        report,
+        export,
+        dashboards,
+        instrument,
+        provision,
+        preflight,
+        selftest,
+        testbed,
+    ):
         command.add_to(commands)
     return made
 
