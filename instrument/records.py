@@ -80,7 +80,7 @@ class Rpc:
     response (response headers complete), body_read, end. `late_ms` is how long the response's last bytes had lain in
     the kernel at `body_read`, `server_late_ms` the request's at `server_last_byte`: by the kernel's count of whole
     ticks, 0 where that is less than two of them (as where the whole answer took less than one: then the kernel is not
-    asked), None where the kernel does not tell.
+    asked), None where the kernel does not tell, and where it is not asked: it is of objects pulled and pushed only.
     `server_clock` is the `clock.short_id` of the server's clock. `object_ids` are the objects of a pulled message; of
     a pushed one those that the server asked for, as it may have some already.
     """

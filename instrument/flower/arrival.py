@@ -9,7 +9,8 @@ Source: struct tcp_info in linux/tcp.h; tcp_get_info() in net/ipv4/tcp.c makes t
 from __future__ import annotations
 
 import struct
-from socket import IPPROTO_TCP, TCP_INFO
+import threading
+from socket import IPPROTO_TCP, TCP_INFO, socket
 from typing import Any
 
 from instrument.clock import kernel_tick_ns
@@ -25,10 +26,37 @@ LEAST_TICKS = 2
 def tcp_info(connection: Any) -> bytes | None:
     """What the kernel says of this TCP socket now, for `age_ns`; None where it says nothing."""
     try:
-        info: bytes = connection.getsockopt(IPPROTO_TCP, TCP_INFO, _SIZE)
+        if isinstance(connection, socket):
+            return connection.getsockopt(IPPROTO_TCP, TCP_INFO, _SIZE)
+        return _OWN.by_number(connection.fileno())
     except Exception:  # no socket, or one that is closed, not TCP, or of a system without TCP_INFO
         return None
-    return info
+
+
+class _Own(threading.local):
+    """The calling thread's way to ask by a descriptor's number, with memory for the answer.
+
+    An event loop's transport has no socket of Python's: uvloop makes one for each question, which takes a second
+    system call and three times as long.
+    """
+
+    def __init__(self) -> None:
+        import ctypes
+
+        self._answer = ctypes.create_string_buffer(_SIZE)
+        self._length = ctypes.c_uint32(_SIZE)
+        self._answer_at, self._length_at = ctypes.byref(self._answer), ctypes.byref(self._length)
+        # with the interpreter's lock held, as `socket.getsockopt` does
+        self._getsockopt = ctypes.PyDLL(None).getsockopt
+
+    def by_number(self, number: int) -> bytes | None:
+        """What the kernel says of this descriptor's TCP socket; None where it says less than is asked."""
+        if self._getsockopt(number, IPPROTO_TCP, TCP_INFO, self._answer_at, self._length_at) != 0:
+            return None
+        return self._answer.raw if self._length.value == _SIZE else None
+
+
+_OWN = _Own()
 
 
 def age_ns(info: bytes | None) -> int | None:

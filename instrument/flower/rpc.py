@@ -24,6 +24,8 @@ Moments = dict[str, int | None]  # by the names in MOMENTS: readings of the clie
 
 # methods that poll or log beside the measured path; their requests are not recorded
 QUIET_METHODS = ("AcquireTask", "PushLogs", "PullLogs", "SendTaskHeartbeat", "SendNodeHeartbeat")
+# whose answer may be an object: when its last bytes came is when a download ends. Of no other answer it is asked
+OBJECT_METHOD = "PullObject"
 START, END = "start", "end"
 HEADERS_SENT, BODY_READ = "http11.send_request_headers.started", "http11.receive_response_body.complete"
 # the hook's own two, and httpcore's event names: https://www.encode.io/httpcore/extensions/#trace
@@ -99,7 +101,8 @@ def _hand_over(context: Any, moments: Moments, response: Any, failure: str | Non
         if stream is not None:
             port, connection = getattr(stream, KNOWN, None) or _connection(stream)
             read, sent = moments[BODY_READ], moments[HEADERS_SENT]
-            if read is not None and (sent is None or read - sent >= TICK_NS):
+            late = read is not None and (sent is None or read - sent >= TICK_NS)
+            if late and context.rpc_method.endswith(OBJECT_METHOD):
                 info, asked = tcp_info(connection), recording.clock.mono_ns()
     recording.emit((_record, context, moments, response, failure, native_id(), port, info, asked))
 
@@ -144,7 +147,7 @@ def _record(  # noqa: PLR0917 emitted as a tuple, which has no names
         error=failure,
         thread=thread,
         local_port=port,
-        late_ms=_late_ms(info, asked, moments, port),
+        late_ms=_late_ms(info, asked, moments, port) if context.rpc_method.endswith(OBJECT_METHOD) else None,
         **values,
     )
 
@@ -203,11 +206,11 @@ def _stamps(response: Any) -> dict[str, Any]:
     if not text:
         return {}
     try:
-        number, arrived, *after, late, clock = text.split(";")
-        found: dict[str, Any] = {"server_clock": clock, "server_request": int(number)}
-        found["server_arrive_mono_ns"] = arrive_ns = int(arrived)
-        found |= {key: arrive_ns + int(text) for key, text in zip(AFTER_ARRIVAL, after, strict=True) if text}
-        return found | ({"server_late_ms": int(late)} if late else {})
+        number, arrived, *after, late, clock = text.split(",")
+        found: dict[str, Any] = {"server_clock": clock, "server_request": int(number, 16)}
+        found["server_arrive_mono_ns"] = arrive_ns = int(arrived, 16)
+        found |= {key: arrive_ns + int(text, 16) for key, text in zip(AFTER_ARRIVAL, after, strict=True) if text}
+        return found | ({"server_late_ms": int(late, 16)} if late else {})
     except ValueError:  # a server whose probe is of another version: the client's own moments still count
         return {}
 

@@ -1,8 +1,9 @@
 """Server side of a request: an ASGI wrapper that stamps arrival, body and response, and returns its stamps.
 
-The stamps travel in one response header, `x-fedprobe`, parted by `;`: request number; arrival in nanoseconds of the
-server's monotonic clock; first body byte, last body byte and response start in nanoseconds after the arrival; how
-many milliseconds the last byte had lain in the kernel unread; the clock's short id. What is not known is empty.
+The stamps travel in one response header, `x-fedprobe`, as hexadecimal numbers parted by `,`: request number; arrival
+in nanoseconds of the server's monotonic clock; first body byte, last body byte and response start in nanoseconds
+after the arrival; how many milliseconds the last byte had lain in the kernel unread, of a request that carries an
+object; the clock's short id. What is not known is empty.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from instrument.records import Serve
 HEADER = "x-fedprobe"
 HEADER_BYTES = HEADER.encode()
 QUIET_PATHS = ("acquire-task", "push-logs", "pull-logs", "send-task-heartbeat", "send-node-heartbeat")
+# whose body is an object: when its last byte came is when an upload ends. Of no other request it is asked
+OBJECT_PATH = "push-object"
 
 Event = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -44,9 +47,10 @@ class StampingApp:
         """Serve one request."""
         exchange = None
         try:
-            exchange = self._begun(scope, receive, send)
+            if scope["type"] == "http" and not scope["path"].endswith(QUIET_PATHS):
+                exchange = _Exchange(next(self._numbers), self._clock, scope, receive, send)
         except Exception as error:
-            tell(self._begun, error)
+            tell(_Exchange, error)
         if exchange is None:
             await self._app(scope, receive, send)
             return
@@ -57,119 +61,115 @@ class StampingApp:
             raise
         finally:
             try:
-                exchange.hand_over()
+                exchange.probe.emit((_record, exchange))
             except Exception as error:
-                tell(exchange.hand_over, error)
-
-    def _begun(self, scope: Event, receive: Receive, send: Send) -> _Exchange | None:
-        """The exchange that begins now; None for what is no measured request."""
-        if scope["type"] != "http" or scope["path"].endswith(QUIET_PATHS):
-            return None
-        return _Exchange(next(self._numbers), self._clock, scope, receive, send)
+                tell(_record, error)
 
 
 class _Exchange:
-    """The stamps of one request, while it is served, and the ASGI callables that make them."""
+    """The stamps of one request, while it is served, and the ASGI callables that make them.
 
-    first_byte: int | None = None
-    last_byte: int | None = None
-    response: int | None = None
-    response_end: int | None = None
-    request_bytes = 0
-    response_bytes = 0
-    late_ms: int | None = None
-    status: int | None = None
-    error: str | None = None
+    What is done for every request is written out in these callables: each call costs what two clock readings do.
+    """
+
+    __slots__ = (
+        "_clock", "_now", "_receive", "_send", "arrive", "error", "first_byte", "last_byte", "late_ms", "number",
+        "probe", "request_bytes", "response", "response_bytes", "response_end", "scope", "status",
+    )  # fmt: skip
 
     def __init__(self, number: int, clock: bytes, scope: Event, receive: Receive, send: Send) -> None:
-        self._probe = recording = probe()
+        self.probe = recording = probe()
         self._now = now = recording.clock.mono_ns
-        self.arrive = now()
-        self._number = number
+        self.arrive: int = now()
+        self.number = number
         self._clock = clock
-        self._scope = scope
+        self.scope = scope
         self._receive = receive
         self._send = send
+        self.first_byte: int | None = None
+        self.last_byte: int | None = None
+        self.response: int | None = None
+        self.response_end: int | None = None
+        self.late_ms: int | None = None
+        self.status: int | None = None
+        self.error: str | None = None
+        self.request_bytes = self.response_bytes = 0
 
     async def receive(self) -> Event:
         """ASGI's `receive`, which stamps what it receives."""
         event = await self._receive()
         try:
-            self._received(event)
+            if event["type"] == "http.request":
+                now = self._now()
+                if self.first_byte is None:
+                    self.first_byte = now
+                self.request_bytes += len(event.get("body", b""))
+                if not event.get("more_body", False):
+                    self.last_byte = now
+                    if self.scope["path"].endswith(OBJECT_PATH):
+                        self.late_ms = late_ms(age_ns(tcp_info(_socket_of(self._receive))))
         except Exception as error:
-            tell(self._received, error)
+            tell(self.receive, error)
         return event
-
-    def _received(self, event: Event) -> None:
-        if event["type"] != "http.request":
-            return
-        now = self._now()
-        if self.first_byte is None:
-            self.first_byte = now
-        self.request_bytes += len(event.get("body", b""))
-        if not event.get("more_body", False):
-            self.last_byte = now
-            self.late_ms = late_ms(age_ns(tcp_info(_socket_of(self._receive))))
 
     def send(self, event: Event) -> Awaitable[None]:
         """ASGI's `send`, which stamps what it sends; a response's start has the stamps in its headers."""
-        kind = event.get("type")
-        if kind == "http.response.body":
-            return self._send_body(event)
-        if kind == "http.response.start":
-            try:
-                event = self._stamped(event)
-            except Exception as error:
-                tell(self._stamped, error)
+        try:
+            kind = event["type"]
+            if kind == "http.response.body":
+                return self._send_body(event)  # a coroutine that is not begun: nothing of it raises here
+            if kind == "http.response.start":
+                self.status = event["status"]
+                self.response = response = self._now()
+                header = HEADER_BYTES, self._header(self.arrive, self.first_byte, self.last_byte, response)
+                stamped = {**event}
+                stamped["headers"] = [*event.get("headers", ()), header]
+                event = stamped
+        except Exception as error:
+            tell(self.send, error)
         return self._send(event)
-
-    def _stamped(self, event: Event) -> Event:
-        self.status = event["status"]
-        self.response = self._now()
-        return {**event, "headers": [*event.get("headers", ()), (HEADER_BYTES, self._header())]}
 
     async def _send_body(self, event: Event) -> None:
         await self._send(event)
         try:
-            self._sent(event)
+            self.response_end = self._now()
+            self.response_bytes += len(event.get("body", b""))
         except Exception as error:
-            tell(self._sent, error)
+            tell(self._send_body, error)
 
-    def _sent(self, event: Event) -> None:
-        self.response_bytes += len(event.get("body", b""))
-        self.response_end = self._now()
+    def _header(self, arrive: int, first: int | None, last: int | None, response: int) -> bytes:
+        if first is None or last is None:
+            return self._header_of_what_is_known(arrive, first, last, response)
+        first, last, response = first - arrive, last - arrive, response - arrive
+        if self.late_ms is None:
+            return b"%x,%x,%x,%x,%x,,%b" % (self.number, arrive, first, last, response, self._clock)
+        return b"%x,%x,%x,%x,%x,%x,%b" % (self.number, arrive, first, last, response, self.late_ms, self._clock)
 
-    def _header(self) -> bytes:
-        arrive, first, last, response = self.arrive, self.first_byte, self.last_byte, self.response
-        if first is not None and last is not None and response is not None and self.late_ms is not None:
-            after = (first - arrive, last - arrive, response - arrive, self.late_ms)
-            return b"%d;%d;%d;%d;%d;%d;%b" % (self._number, arrive, *after, self._clock)
-        known = (None if stamp is None else stamp - arrive for stamp in (first, last, response))
-        parts = (self._number, arrive, *known, self.late_ms)
-        return b";".join((*(b"" if part is None else b"%d" % part for part in parts), self._clock))
+    def _header_of_what_is_known(self, arrive: int, *stamps: int | None) -> bytes:
+        known = (None if stamp is None else stamp - arrive for stamp in stamps)
+        parts = (self.number, arrive, *known, self.late_ms)
+        return b",".join((*(b"" if part is None else b"%x" % part for part in parts), self._clock))
 
-    def hand_over(self) -> None:
-        """Emit the record, which the writer's thread makes."""
-        self._probe.emit(self._record)
 
-    def _record(self) -> Serve:
-        peer, port = self._scope.get("client") or ("", 0)
-        return Serve(
-            request=self._number,
-            path=self._scope["path"],
-            peer=str(peer),
-            peer_port=int(port),
-            arrive_mono_ns=self.arrive,
-            first_byte_mono_ns=self.first_byte,
-            last_byte_mono_ns=self.last_byte,
-            response_mono_ns=self.response,
-            response_end_mono_ns=self.response_end,
-            request_bytes=self.request_bytes,
-            response_bytes=self.response_bytes,
-            status=self.status,
-            error=self.error,
-            late_ms=self.late_ms,
-        )
+def _record(exchange: _Exchange) -> Serve:
+    """The record of a request, which the writer's thread makes."""
+    peer, port = exchange.scope.get("client") or ("", 0)
+    return Serve(
+        request=exchange.number,
+        path=exchange.scope["path"],
+        peer=str(peer),
+        peer_port=int(port),
+        arrive_mono_ns=exchange.arrive,
+        first_byte_mono_ns=exchange.first_byte,
+        last_byte_mono_ns=exchange.last_byte,
+        response_mono_ns=exchange.response,
+        response_end_mono_ns=exchange.response_end,
+        request_bytes=exchange.request_bytes,
+        response_bytes=exchange.response_bytes,
+        status=exchange.status,
+        error=exchange.error,
+        late_ms=exchange.late_ms,
+    )
 
 
 def _socket_of(receive: Receive) -> Any:

@@ -30,19 +30,21 @@ from tests.bench.serving import answer, serving
 CALLS = 2000
 BATCHES = 40
 WRITTEN = 100_000
-PATH = "/v1/fleet/pull-messages"
+PATH, OBJECT_PATH = "/v1/fleet/pull-messages", "/v1/fleet/push-object"
 
 
 def microseconds() -> dict[str, Estimate]:
     """`emit`: handing over a record; `span`: two clock readings, the record and its hand-over; `rpc`, `serve`: all
-    that the hook of one request does at its client and at its server; `rpc_asking`: where the answer took a tick."""
+    that the hook of one request does at its client and at its server, which is one record each; `rpc_asking`,
+    `serve_asking`: of a request that carries an object, where the kernel is asked when its last bytes came."""
     probe = _probe_without_writer()
     return {
         "emit": _emit(probe),
         "span": _span(probe),
         "rpc": _rpc(probe),
-        "rpc_asking": _rpc(probe, least_ns=0),
-        "serve": _serve(probe),
+        "rpc_asking": _rpc(probe, method="PullObject", least_ns=0),
+        "serve": _serve(probe, PATH),
+        "serve_asking": _serve(probe, OBJECT_PATH),
     }
 
 
@@ -89,10 +91,10 @@ def _span(probe: Probe) -> Estimate:
     return _each(probe, calls, _nothing)
 
 
-def _rpc(probe: Probe, least_ns: int = TICK_NS) -> Estimate:
+def _rpc(probe: Probe, method: str = "PullMessages", least_ns: int = TICK_NS) -> Estimate:
     """Of a request that was made once: its events are told again, its response is returned again.
 
-    An answer that takes `least_ns` or more has the kernel asked how late it was read.
+    An object that takes `least_ns` or more has the kernel asked how late it was read.
     """
     import httpx
 
@@ -104,7 +106,7 @@ def _rpc(probe: Probe, least_ns: int = TICK_NS) -> Estimate:
         request.extensions["trace"] = lambda name, _info: events.append(name)
         response = client.send(request)
         context = SimpleNamespace(
-            rpc_method="/flwr.proto.Fleet/PullMessages", request=request, message=SimpleNamespace()
+            rpc_method=f"/flwr.proto.Fleet/{method}", request=request, message=SimpleNamespace()
         )
 
         def send_traced(one: Any) -> Any:
@@ -129,7 +131,9 @@ def _rpc(probe: Probe, least_ns: int = TICK_NS) -> Estimate:
         return _each(probe, hooked, bare)
 
 
-def _serve(probe: Probe) -> Estimate:
+def _serve(probe: Probe, path: str) -> Estimate:
+    """On the loop that a server of Flower's has, and of a connection that this loop has accepted."""
+
     async def send(_event: Any) -> None:
         return None
 
@@ -138,34 +142,58 @@ def _serve(probe: Probe) -> Estimate:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"ok"})
 
-    scope = {"type": "http", "path": PATH, "client": ("10.77.1.1", 40_000)}
+    scope = {"type": "http", "path": path, "client": ("10.77.1.1", 40_000)}
 
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        client = socket.create_connection(listening.getsockname())
-        connection, _ = listening.accept()
-
-    def calls_of(app: Callable[[Any, Any, Any], Awaitable[None]]) -> Callable[[], None]:
+    def calls_of(app: Callable[[Any, Any, Any], Awaitable[None]], cycle: _Cycle) -> Callable[[], Awaitable[None]]:
         async def calls() -> None:
-            cycle = _Cycle(connection)
             for _ in range(CALLS):
                 await app(scope, cycle.receive, send)
 
-        return lambda: asyncio.run(calls())
+        return calls
 
-    with client, connection:
-        return _each(probe, calls_of(StampingApp(served)), calls_of(served))
+    async def measured() -> Estimate:
+        loop = asyncio.get_running_loop()
+        accepted: asyncio.Future[asyncio.BaseTransport] = loop.create_future()
+        server = await loop.create_server(lambda: _Connection(accepted), "127.0.0.1", 0)
+        with socket.create_connection(server.sockets[0].getsockname()):
+            cycle = _Cycle(await accepted)
+            hooked, bare = (_step(calls_of(app, cycle)) for app in (StampingApp(served), served))
+            found = _each(probe, hooked, bare)
+            cycle.transport.close()
+        server.close()
+        return found
+
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(measured())
+
+
+def _step(calls: Callable[[], Awaitable[None]]) -> Callable[[], None]:
+    """Calls that never wait, as a plain function: run to their end in one step, within the running loop."""
+
+    def work() -> None:
+        steps = calls().__await__()
+        for _ in steps:
+            raise RuntimeError("the calls waited")
+
+    return work
+
+
+class _Connection(asyncio.Protocol):
+    def __init__(self, accepted: asyncio.Future[asyncio.BaseTransport]) -> None:
+        self._accepted = accepted
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """As asyncio's protocols do."""
+        self._accepted.set_result(transport)
 
 
 class _Cycle:
-    """As uvicorn's, of whose connection the kernel is asked: its `receive`, and its transport's socket."""
+    """As uvicorn's, of whose connection the kernel is asked: its `receive`, and its transport."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self.transport = self
-        self._extra = {"socket": connection}
-
-    def get_extra_info(self, name: str, default: Any = None) -> Any:
-        """As asyncio's transports do."""
-        return self._extra.get(name, default)
+    def __init__(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
 
     async def receive(self) -> dict[str, Any]:
         """A small body, whole."""

@@ -35,5 +35,6 @@ How the figures are made:
 * **On the wire** is by tcpdump at the client over the emulated 5G, in both arms; t_u is from an upload's first
   packet to the acknowledgement of its last byte. Idle requests are the SuperNode's polls, with the fast waits.
 * **The hook around a request** is all that is done on the thread of a request: it is one record each, of many clock
-  readings. The writer's thread encodes and writes beside it; that is part of the processor seconds.
+  readings. The writer's thread encodes and writes beside it; that is part of the processor seconds. Of an object
+  the kernel is asked when its last bytes came, which is a system call more: no limit is held there.
 """

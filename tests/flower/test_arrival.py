@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
@@ -43,7 +44,18 @@ def test_the_age_counts_from_the_last_packet_and_not_from_the_read(pair: tuple[s
 def test_what_is_no_open_tcp_socket_has_no_age(pair: tuple[socket.socket, socket.socket]) -> None:
     pair[0].close()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
-        assert [age_ns(tcp_info(one)) for one in (None, pair[0], datagrams, object())] == [None] * 4
+        transports = [SimpleNamespace(fileno=one.fileno) for one in (pair[0], datagrams)]
+        assert [age_ns(tcp_info(one)) for one in (None, pair[0], datagrams, object(), *transports)] == [None] * 6
+
+
+def test_a_transports_socket_is_asked_by_its_number(pair: tuple[socket.socket, socket.socket]) -> None:
+    pair[0].sendall(b"a")
+    time.sleep(WAIT_S)
+    before = age_ns(tcp_info(pair[1]))
+    by_number = age_ns(tcp_info(SimpleNamespace(fileno=pair[1].fileno)))
+    after = age_ns(tcp_info(pair[1]))
+    assert None not in {before, by_number, after}
+    assert WAIT_S * 1e9 - 2 * TICK_NS <= before <= by_number <= after
 
 
 def test_less_than_the_kernel_can_tell_is_nothing() -> None:
@@ -92,9 +104,9 @@ def test_a_busy_server_says_how_late_it_read() -> None:
         blocker = threading.Thread(target=lambda: httpx.post(f"{url}/block", content=b"x"))
         blocker.start()
         blocked.wait(10)
-        late = int(client.post("/late", content=b"x").headers[HEADER].split(";")[5])
+        late = int(client.post("/late/push-object", content=b"x").headers[HEADER].split(",")[5], 16)
         blocker.join()
-        prompt = int(client.post("/prompt", content=b"x").headers[HEADER].split(";")[5])
+        prompt = int(client.post("/prompt/push-object", content=b"x").headers[HEADER].split(",")[5], 16)
     server.should_exit = True
     thread.join(10)
     assert late >= WAIT_S * 1000

@@ -63,7 +63,7 @@ INSIDE = [
         CLIENT_APP: ["rpc:_measured", "client_app:message_fields"],
     },
     {
-        LINK: ["serve:_Exchange.hand_over", "serve:tcp_info"],
+        LINK: ["serve:age_ns", "serve:tcp_info"],
         NODE: ["rpc:RecordingInterceptor.__init__"],
         EXEC: ["sleeps:slept"],
         SERVER_APP: [
@@ -73,13 +73,13 @@ INSIDE = [
         CLIENT_APP: ["rpc:_hand_over", "client_app:_reply_fields"],
     },
     {
-        LINK: ["serve:_Exchange._received", "serve:_Exchange._stamped", "serve:_Exchange._sent"],
+        LINK: ["serve:_Exchange._header", "serve:late_ms"],
         NODE: ["rpc:_connection"],
         SERVER_APP: ["rpc:_named", "sleeps:slept", "server_app:_record_score", "server_app:_model"],
         CLIENT_APP: ["rpc:_record", "client_app:run_queue_wait_ns"],
     },
     {
-        LINK: ["serve:_Exchange._header", "serve:_Exchange._record", "serve:_socket_of"],
+        LINK: ["serve:_record", "serve:_socket_of"],
         NODE: ["rpc:_carried"],
         SERVER_APP: ["rpc:_stamps", "server_app:_recording_evaluation"],
         CLIENT_APP: ["rpc:_answered"],

@@ -261,7 +261,7 @@ def response(header: str | None = None) -> SimpleNamespace:
 
 
 def test_a_request_passes_through_with_its_moments(probe: Collecting) -> None:
-    answer = response("7;110;10;20;30;12;0123abcd")
+    answer = response("7,6e,a,14,1e,c,0123abcd")
 
     def send(asked):
         probe.clock.advance(5)
@@ -280,7 +280,7 @@ def test_a_request_passes_through_with_its_moments(probe: Collecting) -> None:
     assert record.local_port is None
 
 
-@pytest.mark.parametrize("header", ["7;110;;;30;;c", "7;110;;;;;c"])
+@pytest.mark.parametrize("header", ["7,6e,,,1e,,c", "7,6e,,,,,c"])
 def test_a_stamp_that_is_empty_was_not_measured(probe: Collecting, header: str) -> None:
     rpc.RecordingInterceptor().intercept(context(), lambda _: response(header))
     (record,) = probe.of(Rpc)
@@ -288,7 +288,10 @@ def test_a_stamp_that_is_empty_was_not_measured(probe: Collecting, header: str) 
     assert record.server_last_byte_mono_ns is None
 
 
-@pytest.mark.parametrize("header", [None, "", "x", "1;2", "1;2;3;4;5;6;7;clock", ";;;;;;c", "a;b;c;d;e;f;clock"])
+@pytest.mark.parametrize(
+    "header",
+    [None, "", "x", "1,2", "1,2,3,4,5,6,7,clock", ",,,,,,c", "g,h,i,j,k,l,clock", "7;110;10;20;30;12;0123abcd"],
+)
 def test_a_server_without_our_stamps_leaves_the_clients_own_moments(probe: Collecting, header: str | None) -> None:
     rpc.RecordingInterceptor().intercept(context(), lambda _: response(header))
     (record,) = probe.of(Rpc)
@@ -330,9 +333,10 @@ def test_a_kept_connection_is_asked_for_its_port_once_and_a_new_one_again(probe:
 
 
 @pytest.mark.parametrize(("took_ns", "late"), [(TICK_NS - 1, 0), (TICK_NS, None)])
-def test_only_an_answer_that_took_a_tick_can_have_been_read_late(probe: Collecting, took_ns: int, late) -> None:
+def test_only_an_object_that_took_a_tick_can_have_been_read_late(probe: Collecting, took_ns: int, late) -> None:
     """The stand-in has no socket: where the kernel is asked, it does not tell."""
     answer = response()
+    answer.content = b""  # of either answer's type
     answer.extensions["network_stream"] = Stream(4711)
 
     def send(asked):
@@ -341,8 +345,9 @@ def test_only_an_answer_that_took_a_tick_can_have_been_read_late(probe: Collecti
         asked.request.extensions["trace"](rpc.BODY_READ, {})
         return answer
 
-    rpc.RecordingInterceptor().intercept(context(), send)
-    assert [record.late_ms for record in probe.of(Rpc)] == [late]
+    for method in ("/flwr.proto.Fleet/PullObject", "/flwr.proto.Fleet/PullMessages"):
+        rpc.RecordingInterceptor().intercept(context(method), send)
+    assert [record.late_ms for record in probe.of(Rpc)] == [late, None]
 
 
 @pytest.mark.parametrize("method", rpc.QUIET_METHODS)
@@ -412,7 +417,7 @@ def test_a_request_is_stamped_and_its_answer_carries_the_stamps(probe: Collectin
     assert (record.peer, record.peer_port) == ("10.0.0.7", 4711)
     name, value = start["headers"][-1]
     assert (start["headers"][0], name) == ((b"a", b"b"), b"x-fedprobe")
-    assert value.decode() == f"1;100;0;10;110;;{short_id(str(this_clock()))}"
+    assert value.decode() == f"1,64,0,a,6e,,{short_id(str(this_clock()))}"
     assert body == {"type": "http.response.body", "body": b"1234567"}
 
 
@@ -451,15 +456,51 @@ def test_a_peer_that_is_not_known_is_no_trouble(probe: Collecting) -> None:
 def test_a_request_that_cannot_be_followed_is_served_all_the_same(
     probe: Collecting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Its events are not what they were: no type, no length; and the header and the hand-over fail."""
+
     def fail(*_):
         raise ValueError("ours")
 
-    for name in ("_received", "_stamped", "_sent", "hand_over"):
-        monkeypatch.setattr(serve._Exchange, name, fail)
-    start, body = in_a_loop(exchange(reading, SCOPE, BODY))
+    async def unusual(scope, receive, send):
+        await receive()
+        await reading(scope, receive, send)
+        await send({"type": "http.response.body", "body": 5})
+        await send({"other": 1})
+
+    monkeypatch.setattr(serve._Exchange, "_header", fail)
+    monkeypatch.setattr(probe, "emit", lambda record: Collecting.emit(probe, record) if _is_fault(record) else fail())
+    start, *bodies = in_a_loop(exchange(unusual, SCOPE, [{"odd": 1}, *BODY]))
     assert start["headers"] == [(b"a", b"b")]
-    assert body["body"] == b"1234567"
-    assert [fault.error for fault in probe.of(Fault)] == ["ValueError('ours')"] * 5
+    assert bodies == [
+        {"type": "http.response.body", "body": b"1234567"},
+        {"type": "http.response.body", "body": 5},
+        {"other": 1},
+    ]
+    told = [fault.error for fault in probe.of(Fault)]
+    assert [text.partition("(")[0] for text in told] == [
+        "KeyError",
+        "ValueError",
+        "TypeError",
+        "KeyError",
+        "ValueError",
+    ]
+
+
+def _is_fault(record: object) -> bool:
+    return isinstance(record, Fault)
+
+
+@pytest.mark.parametrize("ending", [(), ({"type": "http.request", "body": b"", "more_body": True},)])
+def test_an_answer_before_the_whole_body_has_what_is_known(probe: Collecting, ending: tuple) -> None:
+    async def hasty(scope, receive, send):
+        for _ in ending:
+            await receive()
+        session.probe().clock.advance(16)
+        await send({"type": "http.response.start", "status": 413})
+
+    (start,) = in_a_loop(exchange(hasty, SCOPE, ending))
+    ((_, value),) = start["headers"]
+    assert value.decode() == f"1,64,{'0' if ending else ''},,10,,{short_id(str(this_clock()))}"
 
 
 def test_the_app_behind_the_wrapper_keeps_its_attributes() -> None:
