@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from instrument.polling import Polling
 from testbed.design.factor_tables import gathered, with_listed_factors
 from testbed.design.factors import of_a_trial
 from testbed.errors import UsageError
-from testbed.faults.tables import NONE, FaultName, FaultStep, Steps, require_known
+from testbed.faults.tables import NONE, FaultName, FaultStep, Steps, require_asked_for, require_known
 from testbed.inventory import NetworkName
 from testbed.sink.table import InfluxTable
 from testbed.validation import explained, stated
@@ -80,7 +81,7 @@ class Design(_Strict):
     exclude: tuple[dict[str, Any], ...] = ()
     order: Literal["random", "fixed"] = "random"
     block: Literal["repetition", "time of day"] = "repetition"
-    hours: tuple[Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")], ...] = ()
+    hours: tuple[str, ...] = ()
     warmup_rounds: Annotated[int, Field(ge=0)] = 0
     cooldown_s: Annotated[float, Field(ge=0, le=86_400)] = 0.0
     budget_h: Annotated[float, Field(gt=0)] | None = None
@@ -93,6 +94,14 @@ class Design(_Strict):
         if value == 1.0:
             raise ValueError("is a ratio, and 1 is no effect")
         return value
+
+    @field_validator("hours")
+    @classmethod
+    def _are_hours(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", value):
+                raise stated(f"design.hours has {value!r}, which is no time of day. Write it as 02:00 or 14:30.")
+        return values
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Design:
@@ -290,9 +299,13 @@ def read_campaign(path: Path) -> Campaign:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CampaignError(f"{path}: not TOML: {error}. Correct that line.") from error
     try:
-        return Campaign.model_validate(document)
+        campaign = Campaign.model_validate(document)
+        require_asked_for(campaign.factors.fault, campaign.fault)
     except ValidationError as error:
         raise CampaignError(f"{path}: {explained(error, Campaign)}") from error
+    except ValueError as error:
+        raise CampaignError(f"{path}: {error}") from error
+    return campaign
 
 
 def app_folder(campaign: Campaign, campaign_file: Path) -> Path:

@@ -129,7 +129,10 @@ def check_machine(prepared: Prepared) -> None:
     if prepared.inventory is not None and prepared.inventory.emulator:
         require_emulation()
     for asked in prepared.testbeds.values():
-        asked.require_possible()
+        try:
+            asked.require_possible()
+        except CampaignError as error:
+            raise CampaignError(f"{prepared.file}: {error}") from error
     if prepared.inventory is None or prepared.inventory.emulator:
         require_machine(campaign)
         if any(planned.campaign.collect.capture for planned in prepared.trials):

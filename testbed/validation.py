@@ -85,6 +85,8 @@ def _explained_one(finding: Any, root: type[BaseModel], named: Callable[[Place],
     if finding["type"] == "literal_error":
         choices = [choice.strip("' ") for choice in finding["ctx"]["expected"].replace(" or ", ", ").split(",")]
         return f"{place} = {finding['input']!r} is not known. {nearest(str(finding['input']), choices)}"
+    if finding["type"] == "too_short" and finding["ctx"]["min_length"] == 1:
+        return f"{place} = {finding['input']!r} is empty. Name at least one."
     is_name = finding["loc"][-1:] == ("[key]",)
     is_private = "environment" in finding["loc"] or isinstance(finding["input"], dict)
     value = "" if is_private or is_name else f" = {finding['input']!r}"

@@ -201,16 +201,27 @@ def _run(prepared: Prepared, folder: RunFolder, *, as_json: bool) -> int:
     return 1 if interrupted else ran or code
 
 
+_NO_CAMPAIGNS = ("lab",)  # an inventory
+
+
 def campaign_file(name: str) -> Path:
-    """The campaign file of that path or, for a bare name, the shipped one."""
+    """The campaign file of that path or, for a bare name, the shipped one. Raises UsageError where there is none."""
+    from testbed.errors import UsageError
+    from testbed.validation import nearest
+
     path = Path(name)
     if path.exists() or path.suffix or len(path.parts) > 1:
         return path
     package = Path(__file__).resolve().parents[1]
-    for folder in (package / "examples", package.parent / "examples"):
-        if (folder / f"{name}.toml").is_file():
-            return folder / f"{name}.toml"
-    return path
+    shipped = {
+        file.stem: file
+        for folder in (package / "examples", package.parent / "examples")
+        for file in sorted(folder.glob("*.toml"))
+        if file.stem not in _NO_CAMPAIGNS
+    }
+    if name not in shipped:
+        raise UsageError(f"{name}: no such file, and no shipped campaign has that name. {nearest(name, shipped)}")
+    return shipped[name]
 
 
 def _now_s() -> float:

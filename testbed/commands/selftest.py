@@ -17,7 +17,6 @@ examples:
   fedprobe selftest                       eight trials, about twelve minutes:
                                           {5, 20, 100, 1000} Mbit/s x {1, 52} arrays
                                           x {plain, TLS} x {0, 14 ms}
-  fedprobe selftest --quick --repeats 20  the same with more transfers: narrower
   fedprobe selftest --inventory lab.toml  on a laboratory's own links
   fedprobe selftest --from DIR --shift-ms 50     must fail: the test of the test
 
@@ -37,9 +36,6 @@ def add_to(commands: Commands) -> None:
         examples=EXAMPLES,
     )
     parser.add_argument("--quick", action="store_true", help="two trials instead of eight")
-    parser.add_argument(
-        "--repeats", type=int, metavar="N", help="transfers of each cell and direction (6 quick, else 5)"
-    )
     parser.add_argument("--inventory", metavar="FILE", type=Path, help="measure on the hosts of an inventory")
     parser.add_argument("--out", metavar="DIR", type=Path, help="where records go (runs/selftest-TIME)")
     parser.add_argument("--from", dest="earlier", metavar="DIR", type=Path, help="judge an earlier self-test again")
@@ -72,8 +68,6 @@ def execute(options: argparse.Namespace) -> int:
 
 def _measured(options: argparse.Namespace) -> Path:
     """The folder of the self-test's trials, which are run first unless an earlier one's are named."""
-    from dataclasses import replace
-
     from testbed.capabilities import require_emulation, require_programs
     from testbed.errors import UsageError
     from testbed.inventory_file import read_inventory
@@ -81,8 +75,6 @@ def _measured(options: argparse.Namespace) -> Path:
     from testbed.selftest.cells import full, laboratory, quick
     from testbed.selftest.conduct import run
 
-    if options.repeats is not None and (options.repeats < 1 or options.earlier is not None):
-        raise UsageError("--repeats is how many transfers are measured: 1 or more, and not with --from.")
     if options.earlier is not None:
         if not (options.earlier / "trials").is_dir():
             raise UsageError(f"{options.earlier}: no self-test was run there. Name the folder it printed.")
@@ -92,8 +84,6 @@ def _measured(options: argparse.Namespace) -> Path:
         require_emulation()
         require_programs(["tcpdump"], "the self-test")
     batches = (quick() if options.quick else full()) if inventory is None else laboratory(_usable(inventory))
-    if options.repeats is not None:
-        batches = [replace(batch, repeats=options.repeats) for batch in batches]
     folder = RunFolder.bare(options.out or default_folder("selftest"))
     run(batches, folder, inventory)
     return folder.path

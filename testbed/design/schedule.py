@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from analysis.formats import count
 from testbed.design.estimate import BUILD_S, Estimate
 from testbed.design.factors import DesignError
 from testbed.design.hours import gaps_s
@@ -56,7 +57,7 @@ def within(slots: Sequence[Slot], budget_h: float) -> list[Slot]:
         first = min(ends_s)
         trials = sum(slot.trial.block == first for slot in slots)
         raise DesignError(
-            f"design.budget_h = {budget_h:g}: one block of {trials} trials takes about {ends_s[first] / 3600:.2g} h. "
-            "Allow that much, or ask for fewer levels, rounds or clients."
+            f"design.budget_h = {budget_h:g}: one block of {count(trials, 'trial')} takes about "
+            f"{ends_s[first] / 3600:.2g} h. Allow that much, or ask for fewer levels, rounds or clients."
         )
     return [slot for slot in slots if slot.trial.block in fit]

@@ -13,7 +13,7 @@ from testbed.design.names import words
 from testbed.emulation import lifecycle
 from testbed.emulation.conditions import NONE, Conditions
 from testbed.emulation.profiles import Profiles
-from testbed.errors import ProfileError, UsageError
+from testbed.errors import InventoryError, UsageError
 from testbed.inventory import Inventory
 from testbed.plan import PlannedTrial
 
@@ -63,7 +63,9 @@ def testbeds_of(
         whose = _whose(trials[0])
         try:
             inventory = inventory_of(asked, campaign_file)
-        except (CampaignError, ProfileError) as error:
+        except InventoryError:  # names its own file
+            raise
+        except UsageError as error:
             raise _named(error, whose, campaign_file) from error
         found[key] = AskedTestbed(
             key=key,
@@ -84,6 +86,6 @@ def _whose(trial: PlannedTrial) -> str:
 
 def _named(error: UsageError, whose: str, campaign_file: Path) -> UsageError:
     said = str(error)
-    if whose and not said.startswith(str(campaign_file)):
+    if not said.startswith(str(campaign_file)):
         said = f"{campaign_file}: {said}"
-    return type(error)(f"{said} (trials with {whose})") if whose else error
+    return type(error)(f"{said} (trials with {whose})" if whose else said)

@@ -5,12 +5,12 @@ A step has a kind, a target and a moment; what else it may have depends on its k
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from testbed.validation import nearest
+from testbed.validation import nearest, stated
 
 NONE = "none"
 Kind = Literal[
@@ -141,8 +141,17 @@ FaultName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
 def require_known(levels: tuple[str, ...], tables: Mapping[str, object]) -> None:
     """Raises ValueError for a level of the factor `fault` that has no table. Pure."""
     if NONE in tables:
-        raise ValueError(f"[fault.{NONE}]: {NONE!r} is the level without a fault. Give the table another name")
+        raise stated(f"[fault.{NONE}]: {NONE!r} is the level without a fault. Give the table another name.")
     for level in levels:
         if level != NONE and level not in tables:
-            hint = nearest(level, [NONE, *tables]).rstrip(".")
-            raise ValueError(f"factors.fault = {level!r}: there is no [fault.{level}] ({hint})")
+            raise stated(f"factors.fault = {level!r}: there is no [fault.{level}]. {nearest(level, [NONE, *tables])}")
+
+
+def require_asked_for(levels: tuple[str, ...], tables: Iterable[str]) -> None:
+    """Raises ValueError for a table that no level of the factor `fault` asks for: it would change nothing. Pure."""
+    for name in tables:
+        if name not in levels:
+            raise ValueError(
+                f"[fault.{name}] is asked for by no level of factors.fault, which has {', '.join(levels)}. Name it "
+                "there, or take the table out."
+            )

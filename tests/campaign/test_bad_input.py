@@ -15,6 +15,7 @@ from testbed.cli import main
 from tests.campaign.conftest import SMALL, fedprobe
 
 GOOD = SMALL.format(rounds=1, clients=1, interface="5g", app="fl_app", validity="")
+CRASH = '[fault.crash]\nkind = "kill"\nprocess = "supernode"\n'
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 2) -> str:
@@ -45,7 +46,11 @@ def campaign(tmp_path: Path, text: str) -> str:
         ),
         (GOOD.replace("[workload]", "[workloads]"), ["workloads", "Did you mean workload?"]),
         (GOOD.replace('["5g"]', '["4g"]'), ["'4g'", "Did you mean 5g?"]),
-        (GOOD.replace('["5g"]', "[]"), ["factors.interface"]),
+        (GOOD.replace('["5g"]', "[]"), ["factors.interface = [] is empty", "at least one"]),
+        (GOOD.replace('["5g"]', '["5g"]\n"testbed.trace.5g" = ["nowhere.csv"]'), ["nowhere.csv"]),
+        (GOOD.replace('["5g"]', '["wifi"]\n"testbed.trace.wifi" = ["nowhere.csv"]'), ["half-duplex"]),
+        (f"{GOOD}{CRASH}", ["[fault.crash] is asked for by no level", "take the table out"]),
+        (GOOD.replace('["5g"]', '["5g"]\nfault = ["crsh"]') + CRASH, [".toml: factors.fault", "Did you mean crash?"]),
         (GOOD.replace('["5g"]', '["5g", "5g"]'), ["twice"]),
         (GOOD.replace("clients = 1", "clients = 0"), ["clients = 0", "greater than or equal to 1"]),
         (GOOD.replace("clients = 1", 'clients = "many"'), ["clients = 'many'", "integer"]),
@@ -233,3 +238,14 @@ def test_a_run_in_which_no_trial_was_begun(tmp_path: Path, capsys: pytest.Captur
     (tmp_path / "run" / "trials").mkdir(parents=True)
     assert main(["report", str(tmp_path / "run")]) == 3
     assert "no complete round in 0 trials" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("quickstrat", "Did you mean quickstart?"), ("xyz", "Expected one of convergence, ")]
+)
+def test_a_campaign_that_is_not_shipped_is_refused_with_the_nearest_that_is(
+    capsys: pytest.CaptureFixture[str], name: str, expected: str
+) -> None:
+    said = refused(capsys, "run", name)
+    assert f"{name}: no such file" in said
+    assert expected in said

@@ -19,8 +19,8 @@ from tests.campaign.machine_state import machine_state
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
 STAGES = ("building", "starting", "running", "stopping", "fetching", "storing")
 
-# states that follow one another at once, each after a whole trial: the first and the last of them, always
-LONG = defaultdict(list, fetching=[pytest.mark.long])
+# states that follow one another at once, each after a whole trial: the last of them always
+LONG = defaultdict(list, stopping=[pytest.mark.long], fetching=[pytest.mark.long])
 
 Start = Callable[..., "subprocess.Popen[str]"]
 

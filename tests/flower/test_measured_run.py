@@ -239,8 +239,8 @@ def test_objects_pulled_are_those_of_the_message_pulled_last(measured: Run) -> N
                 assert rpc.message_id in announced
             if rpc.method == f"{FLEET}PullObject":
                 assert rpc.object_id in announced
-                assert rpc.object_available
-                pulled.add(rpc.object_id)
+                if rpc.object_available:  # one that is asked for before it is there is asked for again
+                    pulled.add(rpc.object_id)
         assert pulled == announced
 
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-REPEATS = 3
-
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(600)]
+# a minute and a half of measuring; the probes are held against packets in tests/campaign/test_wire_truth.py always
+REAL = pytest.mark.long
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def quick(state: Path, folder: Path) -> Judged:
-    return selftest(state, "--quick", "--repeats", str(REPEATS), "--json", "--out", folder)
+    return selftest(state, "--quick", "--json", "--out", folder)
 
 
 @pytest.fixture(scope="session")
@@ -54,16 +54,18 @@ def document(quick: Judged) -> dict[str, Any]:
     return dict(json.loads(quick.stdout))
 
 
+@REAL
 def test_the_headline_keeps_its_limits_on_real_transfers(document: dict[str, Any]) -> None:
     assert document["ok"]
-    assert document["transfers"]["uplink"] == 2 * 3 * REPEATS
+    assert document["transfers"]["uplink"] >= 30
     for direction in ("uplink", "downlink"):
         headline = document["errors"]["limited"][direction]["headline"]
         assert headline["median_abs"] <= 0.005
         assert headline["p95_abs"] <= 0.03
-        assert document["errors"]["unlimited"][direction]["headline"]["n"] == REPEATS
+        assert document["errors"]["unlimited"][direction]["headline"]["n"] >= 5
 
 
+@REAL
 def test_the_common_methods_stand_beside_it_and_are_worse(document: dict[str, Any]) -> None:
     for direction in ("uplink", "downlink"):
         errors = document["errors"]["limited"][direction]
@@ -73,11 +75,13 @@ def test_the_common_methods_stand_beside_it_and_are_worse(document: dict[str, An
     assert document["errors"]["limited"]["both"]["fit_minus_client"]["bias"] > 0.1
 
 
+@REAL
 def test_both_cells_with_and_without_tls_were_measured(document: dict[str, Any]) -> None:
     cells = {(cell["rate_bit_per_s"], cell["tls"]) for cell in document["cells"]}
     assert {(5_000_000, False), (100_000_000, False), (100_000_000, True), (1_000_000_000, True)} <= cells
 
 
+@REAL
 def test_stamps_that_are_50_ms_late_are_found_out(document: dict[str, Any], state: Path, folder: Path) -> None:
     spoiled = selftest(state, "--from", folder, "--shift-ms", "50", "--json")
     assert spoiled.code == 3
@@ -89,11 +93,13 @@ def test_stamps_that_are_50_ms_late_are_found_out(document: dict[str, Any], stat
     assert all(verdict["severity"] == "unfit" and verdict["next_step"] for verdict in found["verdicts"])
 
 
+@REAL
 def test_the_result_is_kept_for_campaigns_and_a_spoiled_one_is_not(document: dict[str, Any], state: Path) -> None:
     (kept,) = (state / "selftest").glob("*.json")
     assert json.loads(kept.read_text()) == document
 
 
+@REAL
 def test_as_text_it_ends_with_one_line_for_scripts(document: dict[str, Any], state: Path, folder: Path) -> None:
     again = selftest(state, "--from", folder)
     assert again.code == 0
@@ -107,10 +113,3 @@ def test_a_folder_that_is_no_self_test_is_refused_in_one_line(tmp_path: Path) ->
     refused = selftest(tmp_path, "--from", tmp_path)
     assert (refused.code, refused.stdout) == (2, "")
     assert "no self-test was run there" in refused.stderr
-
-
-@pytest.mark.parametrize("wrong", [["--repeats", "0"], ["--repeats", "3", "--from", "anywhere"]])
-def test_repeats_that_nothing_can_be_made_of_are_refused_in_one_line(tmp_path: Path, wrong: list[str]) -> None:
-    refused = selftest(tmp_path, *wrong)
-    assert (refused.code, refused.stdout) == (2, "")
-    assert "1 or more" in refused.stderr

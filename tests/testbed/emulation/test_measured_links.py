@@ -166,7 +166,7 @@ def goodput(cell: Hosts, node: str, network: str, direction: str, *, flows: int 
     """bit/s of TCP payload that arrived, after a second to reach it. A flow alone would stop at each lost packet."""
     port = FIRST_PORT + NODES.index(node)
     argv = ["iperf3", "--client", cell.inventory.server_addresses[network], "--port", str(port), "--json"]
-    argv += ["--time", "5", "--omit", "1", "--parallel", str(flows), "--congestion", "cubic"]
+    argv += ["--time", "3", "--omit", "1", "--parallel", str(flows), "--congestion", "cubic"]
     done = cell[node].check([*argv, *(["--reverse"] if direction == "downlink" else [])], timeout_s=60)
     return float(json.loads(done.text)["end"]["sum_received"]["bits_per_second"])
 
