@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class RunProgress:
-    """Rounds of the whole campaign as one bar, with what is going on beside it; or, of a `live` run, its live view."""
+    """Rounds of the whole campaign as one bar, with what is going on beside it; or a `live` run's live view."""
 
     def __init__(self, rounds: int, live: LiveRun | None = None) -> None:
         from rich.console import Console
