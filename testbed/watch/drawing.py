@@ -20,7 +20,7 @@ STANDINGS = {"finished": "bold green", "gone": "bold red", "waiting": "bold yell
 
 def drawn(view: Overview, *, width: int, height: int | None, glyphs: Glyphs = UNICODE) -> Group:
     """The whole view in at most `height` rows of `width` columns; None: as many rows as it needs."""
-    head = _head(view, width, glyphs)
+    head = _head(view, width, glyphs)[:height]
     room = None if height is None else max(height - len(head), 0)
     if width < WIDE:
         return Group(*head, *_stacked(parts_of(view), width, room, glyphs)[: room if room is not None else None])
@@ -42,10 +42,14 @@ def _head(view: Overview, width: int, glyphs: Glyphs) -> list[Text]:
     title = Text(view.campaign or wording.NO_NAME, "bold", no_wrap=True)
     title.append("  ")
     title.append(wording.standing(view), STANDINGS.get(view.standing, "bold cyan"))
+    left = wording.remaining(view)
+    beside = bool(left) and title.cell_len + len(left) + 2 <= width
+    if beside:
+        title.append(f", {left}")
     lines = [fitted(title, width, glyphs)]
     filled = round(width * view.rounds_done / view.rounds) if view.rounds else 0
     lines.append(Text.assemble((glyphs.full * filled, "green"), (glyphs.rest * (width - filled), "dim")))
-    lines += wrapped("; ".join(filter(None, [wording.progress(view), wording.remaining(view)])), width)
+    lines += wrapped("; ".join([wording.progress(view), *[left] * (bool(left) and not beside)]), width)
     told = wording.trial(view)
     if told:
         lines += wrapped(": ".join(told[:2]), width)

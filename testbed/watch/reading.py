@@ -56,8 +56,8 @@ class RunReader:
         if live.written != self._written:
             first = self._written_ns == 0
             self._written, self._written_ns = live.written, here_ns
-            if first:  # it may have lain there for long
-                self._written_ns -= int(max(wall - live.written, 0.0) * 1e9)
+            if first:  # it may have lain there for long, or one of the clocks is wrong
+                self._written_ns -= int(abs(wall - live.written) * 1e9)
         return live.written + (here_ns - self._written_ns) / 1e9
 
     def _read_plan(self) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from tests.campaign.conftest import fedprobe, small_campaign, wait_until
 from tests.campaign.machine_state import machine_state
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
-STAGES = ("building", "starting", "running", "stopping", "fetching", "storing")
+STAGES = ("building", "starting", "running", "stopping", "fetching")  # storing: test_watched
 
 Start = Callable[..., "subprocess.Popen[str]"]
 

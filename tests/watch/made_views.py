@@ -16,7 +16,7 @@ from testbed.watch.live_document import (
 from testbed.watch.overview import Overview, TrialFacts, overview
 from testbed.watch.server_view import LEGS, PHASES
 
-NOW = 1_800_000_000.0
+NOW = 1_700_000_000.0
 ORDER = ("wifi", "5g", "ethernet") * 3
 
 
