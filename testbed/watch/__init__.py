@@ -1,1 +1,1 @@
-"""A campaign's live view: what its controller sees, in `RUN_DIR/live.json`, drawn here and by `fedprobe watch`."""
+"""The live view of a campaign: what its controller sees, kept in `RUN_DIR/live.json`, drawn on any terminal."""

@@ -20,7 +20,7 @@ STANDINGS = {"finished": "bold green", "gone": "bold red", "waiting": "bold yell
 
 def drawn(view: Overview, *, width: int, height: int | None, glyphs: Glyphs = UNICODE) -> Group:
     """The whole view in at most `height` rows of `width` columns; None: as many rows as it needs."""
-    head = _head(view, width, glyphs)
+    head = _head(view, width, glyphs)[:height]
     room = None if height is None else max(height - len(head), 0)
     if width < WIDE:
         return Group(*head, *_stacked(parts_of(view), width, room, glyphs)[: room if room is not None else None])
@@ -42,14 +42,18 @@ def _head(view: Overview, width: int, glyphs: Glyphs) -> list[Text]:
     title = Text(view.campaign or wording.NO_NAME, "bold", no_wrap=True)
     title.append("  ")
     title.append(wording.standing(view), STANDINGS.get(view.standing, "bold cyan"))
+    left = wording.remaining(view)
+    beside = bool(left) and title.cell_len + len(left) + 2 <= width
+    if beside:
+        title.append(f", {left}")
     lines = [fitted(title, width, glyphs)]
     filled = round(width * view.rounds_done / view.rounds) if view.rounds else 0
     lines.append(Text.assemble((glyphs.full * filled, "green"), (glyphs.rest * (width - filled), "dim")))
-    lines += wrapped("; ".join(filter(None, [wording.progress(view), wording.remaining(view)])), width)
+    lines += wrapped("; ".join([wording.progress(view), *[left] * (bool(left) and not beside)]), width)
     told = wording.trial(view)
     if told:
-        lines += wrapped(told[0], width, "bold")
-        lines += [line for words in told[1:] for line in wrapped(words, width)]
+        lines += wrapped(": ".join(told[:2]), width)
+        lines += [line for words in told[2:] for line in wrapped(words, width)]
     elif view.doing and view.standing in {"running", "starting"}:
         lines += wrapped(view.doing, width)
     return lines
@@ -57,7 +61,7 @@ def _head(view: Overview, width: int, glyphs: Glyphs) -> list[Text]:
 
 def _stacked(parts: Sequence[Part], width: int, room: int | None, glyphs: Glyphs) -> list[Text]:
     """The parts one below the other, each with its title, in as many rows as there are."""
-    shares = _shares([part.rows(width, None, glyphs) for part in parts], room)
+    shares = _shares([len(part.rows(width, None, glyphs)) for part in parts], [part.least for part in parts], room)
     lines: list[Text] = []
     for part, share in zip(parts, shares, strict=True):
         if share >= LEAST_ROWS:
@@ -66,16 +70,16 @@ def _stacked(parts: Sequence[Part], width: int, room: int | None, glyphs: Glyphs
     return lines
 
 
-def _shares(whole: Sequence[Sequence[Text]], room: int | None) -> list[int]:
+def _shares(rows: Sequence[int], least: Sequence[int], room: int | None) -> list[int]:
     """How many rows each part gets, its title counted: first a little for each, then by their order."""
-    wants = [len(rows) + 1 if rows else 0 for rows in whole]
+    wants = [count + 1 if count else 0 for count in rows]
     if room is None or sum(wants) <= room:
         return wants
     shares = [0] * len(wants)
     left = room
-    for enough in (LEAST_ROWS, max(wants)):
+    for enough in ([min(one, LEAST_ROWS) for one in least], least, wants):
         for place, want in enumerate(wants):
-            more = min(min(want, enough) - shares[place], left)
+            more = min(min(want, enough[place]) - shares[place], left)
             if shares[place] + more >= LEAST_ROWS:
                 shares[place] += more
                 left -= more

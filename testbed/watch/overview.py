@@ -155,7 +155,7 @@ def _remaining(
         if trial.get("earliest") and first_of_block:
             end = live.waits_until if live.waits_until and end <= live.waits_until else _next(trial["earliest"], end)
         end += whole_s
-    words = f"by {len(pairs)} trial{'' if len(pairs) == 1 else 's'} done" if pairs else "a rough bound"
+    words = f"by {len(pairs)} trial{'' if len(pairs) == 1 else 's'}" if pairs else "a rough bound"
     return end - now, words
 
 

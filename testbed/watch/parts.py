@@ -6,7 +6,7 @@ Where a part has fewer rows than it needs, its last one counts what is not shown
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -31,22 +31,24 @@ GAP = 2
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """`rows(width, room, glyphs)`: its lines; room None: as many as it needs."""
+    """`rows(width, room, glyphs)`: its lines; room None: as many as it needs.
+
+    `least`: how many, its title counted, say something where there is little room; 0: it is left out there.
+    """
 
     title: str
     rows: Rows
+    least: int
 
 
 def parts_of(view: Overview) -> list[Part]:
     """All parts, the most asked-for first. One without anything to say has no rows."""
     return [
-        Part("clients now, as the server sees it", lambda *at: clients(view.clients, view.now, *at)),
-        Part("warnings", lambda *at: warnings(view.warnings, *at)),
-        Part(
-            "last round by network, seen by the server, provisional", lambda *at: last_rounds(view.last_rounds, *at)
-        ),
-        Part("latest scores", lambda *at: scores(view.scores, *at)),
-        Part("said last", lambda *at: said(view.said, *at)),
+        Part("clients, as the server sees them", lambda *at: clients(view.clients, view.now, *at), 5),
+        Part("warnings", lambda *at: warnings(view.warnings, *at), 3),
+        Part("last rounds in s, provisional", lambda *at: last_rounds(view.last_rounds, *at), 6),
+        Part("latest scores", lambda *at: scores(view.scores, *at), 4),
+        Part("said last", lambda *at: said(view.said, *at), 0),
     ]
 
 
@@ -54,12 +56,13 @@ def clients(now: Sequence[ClientNow], moment: float, width: int, room: int | Non
     """How many are in each phase; then each with its phase and for how long, in columns, stragglers first."""
     if not now:
         return []
-    lines = [_counted(now, width, glyphs)]
+    counts = Counter(one.phase for one in now)
+    lines = _filled([Text(f"{counts[phase]} {phase}", STYLES[phase]) for phase in PHASES if counts[phase]], width)
     cells = [_client(one, moment) for one in now]
     widest = min(max(cell.cell_len for cell in cells), width)
     columns = max((width + GAP) // (widest + GAP), 1)
     rows = -(-len(cells) // columns)
-    kept = rows if room is None else min(rows, room - 1)
+    kept = rows if room is None else min(rows, room - len(lines))
     if kept < rows:
         kept = max(kept - 1, 0)
     shown = cells[: kept * columns]
@@ -70,21 +73,23 @@ def clients(now: Sequence[ClientNow], moment: float, width: int, room: int | Non
             line.append_text(cut).append(" " * (widest + GAP - cut.cell_len))
         line.rstrip()
         lines.append(line)
-    if len(shown) < len(now) and (room is None or room > 1):
-        left = Counter(one.phase for one in now[len(shown) :])
-        words = ", ".join(f"{left[phase]} {phase}" for phase in PHASES if left[phase])
-        lines.append(fitted(Text(f"and {len(now) - len(shown)} more: {words}", "dim"), width, glyphs))
+    if len(shown) < len(now):
+        words = f"and {len(now) - len(shown)} more, whose messages came further" if shown else "no room for names"
+        lines.append(Text(words, "dim"))
+    return lines if room is None else [fitted(line, width, glyphs) for line in lines[:room]]
+
+
+def _filled(pieces: Sequence[Text], width: int) -> list[Text]:
+    """The pieces with commas between them, on as many lines as they take."""
+    lines: list[Text] = []
+    for piece in pieces:
+        if lines and lines[-1].cell_len + piece.cell_len + 3 <= width:
+            lines[-1].append(", ").append_text(piece)
+            continue
+        if lines:
+            lines[-1].append(",")
+        lines.append(piece.copy())
     return lines
-
-
-def _counted(now: Sequence[ClientNow], width: int, glyphs: Glyphs) -> Text:
-    counts = Counter(one.phase for one in now)
-    line = Text(no_wrap=True)
-    for phase in PHASES:
-        if counts[phase]:
-            line.append(", " if line else "")
-            line.append(f"{counts[phase]} {phase}", STYLES[phase])
-    return fitted(line, width, glyphs)
 
 
 def _client(one: ClientNow, moment: float) -> Text:
@@ -96,30 +101,53 @@ def _client(one: ClientNow, moment: float) -> Text:
 
 
 def last_rounds(seen: Sequence[RoundSeen], width: int, room: int | None, glyphs: Glyphs) -> list[Text]:
-    """One line a network: the round's wall time, the median of each leg; with room, which node was longest where."""
-    lines: list[Text] = []
+    """A line a network: its last round, and the median over clients of each leg; then the client that was longest."""
+    if not seen:
+        return []
+    named = max(len("network"), *(len(one.interface) for one in seen))
+    head = Text(f"{'network':<{named}}  rd took pull down node   up", "dim")
+    lines = [fitted(head, width, glyphs)]
     for one in seen:
-        legs = [f"{leg} {one.median_s[leg]:.2f} s" for leg in LEGS if leg in one.median_s]
-        head = f"{one.interface}: round {one.number} took {one.wall_s:.1f} s"
-        lines += wrapped(f"{head}; medians of {one.clients}: {', '.join(legs) or 'none seen'}", width)
+        legs = "".join(f" {_seconds(one.median_s.get(leg)):>4}" for leg in LEGS)
+        line = Text(f"{one.interface:<{named}} {one.number:>3} {_seconds(one.wall_s):>4}{legs}")
+        lines.append(fitted(line, width, glyphs))
+    for one in seen:
         if one.longest_s and one.clients > 1:
             leg, (length_s, node) = max(one.longest_s.items(), key=lambda pair: pair[1][0])
-            lines += wrapped(f"  longest: {node}, {leg} {length_s:.2f} s", width, "dim")
+            words = f"{one.interface}: longest of {one.clients}: {node}, {leg} {_seconds(length_s)} s"
+            lines.append(fitted(Text(words, "dim"), width, glyphs))
     return _counted_off(lines, room, width, glyphs)
+
+
+def _seconds(length_s: float | None) -> str:
+    """Three digits; a dash where it was not seen."""
+    if length_s is None:
+        return "-"
+    if length_s < 9.995:
+        return f"{length_s:.2f}"
+    return f"{length_s:.1f}" if length_s < 99.95 else f"{length_s:.0f}"
 
 
 def scores(seen: Sequence[ScoreSeen], width: int, room: int | None, glyphs: Glyphs) -> list[Text]:
-    """One line a combination of levels: its newest accuracy and loss."""
+    """A line a combination of levels: its newest accuracy and loss, the server's own before its clients'."""
     lines = []
     for one in seen:
-        values = ", ".join(f"{name} {value:.4g}" for name, value in sorted(one.values.items()))
-        lines.append(fitted(Text(f"{one.scenario}: {values} (round {one.round})"), width, glyphs))
+        shown = [name for what in ("accuracy", "loss") if (name := _name_of(what, one.values))]
+        values = ", ".join(f"{name} {one.values[name]:.3g}" for name in shown)
+        lines.append(fitted(Text(f"{one.scenario}: {values}, round {one.round}"), width, glyphs))
     return _counted_off(lines, room, width, glyphs)
 
 
+def _name_of(what: str, values: Mapping[str, float]) -> str:
+    named = sorted(name for name in values if name.startswith(what))
+    return named[0] if named else ""
+
+
 def warnings(told: Sequence[str], width: int, room: int | None, glyphs: Glyphs) -> list[Text]:
-    """Each folded, the most urgent first."""
+    """Each folded, the most urgent first; a line each where there is less room."""
     lines = [line for words in told for line in wrapped(f"! {words}", width, "yellow")]
+    if room is not None and len(lines) > room:
+        lines = [fitted(Text(f"! {words}", "yellow"), width, glyphs) for words in told]
     return _counted_off(lines, room, width, glyphs)
 
 
@@ -133,5 +161,5 @@ def _counted_off(lines: list[Text], room: int | None, width: int, glyphs: Glyphs
     if room is None or len(lines) <= room:
         return lines
     left = len(lines) - room + 1
-    more = Text(f"and {left} line{'' if left == 1 else 's'} more", "dim")
+    more = Text(f"and {left} more", "dim")
     return [*lines[: room - 1], fitted(more, width, glyphs)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,8 @@ class RunReader:
 
     def seen_by_controller(self, live: Live) -> Overview:
         """The run as of now, by the controller itself."""
-        return overview(self._read_plan(), self._trials(), live, now=live.written, controlled=True)
+        seen = overview(self._read_plan(), self._trials(), live, now=live.written, controlled=True)
+        return replace(seen, said=())  # they stand above
 
     def _now(self, live: Live | None) -> float:
         """The controller's time: its last stamp and what has passed here since; at first both clocks count as one."""
@@ -54,8 +56,8 @@ class RunReader:
         if live.written != self._written:
             first = self._written_ns == 0
             self._written, self._written_ns = live.written, here_ns
-            if first:  # it may have lain there for long
-                self._written_ns -= int(max(wall - live.written, 0.0) * 1e9)
+            if first:  # it may have lain there for long, or one of the clocks is wrong
+                self._written_ns -= int(abs(wall - live.written) * 1e9)
         return live.written + (here_ns - self._written_ns) / 1e9
 
     def _read_plan(self) -> dict[str, Any] | None:

@@ -52,7 +52,7 @@ def progress(view: Overview) -> str:
     """How far the plan is."""
     if not view.trials:
         return "no plan yet"
-    words = f"{view.done} of {view.trials} trials, {view.rounds_done} of {view.rounds} rounds"
+    words = f"{view.done}/{view.trials} trials, {view.rounds_done}/{view.rounds} rounds"
     extra = [f"{view.invalid} invalid"] * bool(view.invalid) + [f"{view.repeated} repeated"] * bool(view.repeated)
     return ", ".join([words, *extra])
 
@@ -61,7 +61,8 @@ def remaining(view: Overview) -> str:
     """How long it still takes, and by what; empty where nothing is known."""
     if view.remaining_s is None:
         return ""
-    return f"about {length(view.remaining_s)} left ({view.remaining_by})"
+    about = round(view.remaining_s, -1) if view.remaining_s < 600 else round(view.remaining_s / 60) * 60
+    return f"about {length(about).removesuffix(' 00 s')} left ({view.remaining_by})"
 
 
 def trial(view: Overview) -> list[str]:

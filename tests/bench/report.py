@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.bench.intervals import Estimate
 from tests.bench.on_wire import WireResult
+from tests.bench.record_mix import average
 from tests.bench.rounds import RoundsResult
 from tests.bench.table import Row, estimated
 
@@ -56,6 +57,8 @@ def document(found: Figures) -> dict[str, Any]:
         "t_u_5g_ratio": _plain(wire.t_u_ratio),
         "t_u_5g_s": _pair(wire.t_u_s),
         "hot_path_us": {name: _plain(cost) for name, cost in found.hot_path_us.items()},
+        "hot_path_us_per_record": _plain(average(found.hot_path_us, paired.records)),
+        "records": dict(paired.records),
         "written_per_s": _plain(found.written_per_s),
         "request_ratio": _plain(found.request_ratio),
         "help_ratio": round(found.help_ratio, 2),
@@ -122,16 +125,22 @@ def _hot_path_rows(found: Figures) -> list[Row]:
     }
     # an object's also holds the kernel's own answer, a system call
     held = {"emit", "span", "rpc", "serve"}
+    mean = average(found.hot_path_us, found.rounds.records)
+    whole = "hot path, µs a record: the mean over all that the Flower processes of those rounds wrote"
     return [
-        estimated(
-            names[name],
-            cost,
-            digits=2,
-            limit=f"≤ {HOT_PATH_US:g}" if name in held else "",
-            ok=cost.value <= HOT_PATH_US if name in held else None,
-        )
-        for name, cost in found.hot_path_us.items()
-    ] + [estimated("records that the writer encodes and appends a second", found.written_per_s, digits=0)]
+        estimated(whole, mean, digits=2, limit=f"≤ {HOT_PATH_US:g}", ok=mean.value <= HOT_PATH_US),
+        *(
+            estimated(
+                names[name],
+                cost,
+                digits=2,
+                limit=f"≤ {HOT_PATH_US:g}" if name in held else "",
+                ok=cost.value <= HOT_PATH_US if name in held else None,
+            )
+            for name, cost in found.hot_path_us.items()
+        ),
+        estimated("records that the writer encodes and appends a second", found.written_per_s, digits=0),
+    ]
 
 
 def _small_rows(found: Figures) -> list[Row]:

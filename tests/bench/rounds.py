@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import fmean
@@ -10,6 +11,7 @@ from tests.bench import intervals
 from tests.bench.arms import Arm, Round, two_arms, two_testbeds
 from tests.bench.intervals import Estimate
 from tests.bench.progress import say
+from tests.bench.record_mix import counted
 
 Pair = tuple[Round, Round]
 """One round with the probes and the one without them beside it."""
@@ -18,7 +20,7 @@ Pair = tuple[Round, Round]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundsResult:
     """`ratio` and `processor_ratio`: with over without. `roles`: mean processor seconds a round, with and without;
-    `added_ms`: what each role has more with the probes."""
+    `added_ms`: what each role has more with the probes. `records`: how many of each kind the probes wrote."""
 
     ratio: Estimate
     processor_ratio: Estimate
@@ -27,17 +29,20 @@ class RoundsResult:
     roles: Mapping[str, tuple[float, float]]
     added_ms: Mapping[str, Estimate]
     pair_spread: float
+    records: Mapping[str, int]
 
 
 def measure(network: str, *, blocks: int, pairs: int) -> RoundsResult:
     """`blocks` times two fresh deployments, each with a round that does not count and `pairs` that do."""
     made: list[list[Pair]] = []
+    records: Counter[str] = Counter()
     with two_testbeds(network) as testbeds:
         for block in range(blocks):
             with two_arms(network, testbeds, block=block, rounds=pairs + 1) as arms:
                 made.append(paired_rounds(arms, pairs, block=block))
+                records += counted(arms[0])
             say(f"rounds: block {block + 1} of {blocks}: {_summary(made[-1])}")
-    return result(made)
+    return result(made, records)
 
 
 def paired_rounds(arms: tuple[Arm, Arm], pairs: int, *, block: int) -> list[Pair]:
@@ -51,7 +56,7 @@ def paired_rounds(arms: tuple[Arm, Arm], pairs: int, *, block: int) -> list[Pair
     return made
 
 
-def result(blocks: list[list[Pair]]) -> RoundsResult:
+def result(blocks: list[list[Pair]], records: Mapping[str, int]) -> RoundsResult:
     """What the pairs say."""
     pairs = [pair for block in blocks for pair in block]
     walls = [[(on.wall_s, off.wall_s) for on, off in block] for block in blocks]
@@ -68,6 +73,7 @@ def result(blocks: list[list[Pair]]) -> RoundsResult:
         },
         added_ms={role: intervals.mean_over_blocks([_added_ms(block, role) for block in blocks]) for role in roles},
         pair_spread=intervals.spread([on.wall_s / off.wall_s for on, off in pairs]),
+        records=records,
     )
 
 
@@ -85,7 +91,7 @@ def _means(pairs: list[tuple[float, float]]) -> tuple[float, float]:
 
 
 def _summary(pairs: list[Pair]) -> str:
-    found = result([pairs])
+    found = result([pairs], {})
     return (
         f"{len(pairs)} pairs, round {found.wall_s[0]:.3f} s with and {found.wall_s[1]:.3f} s without, "
         f"ratio {found.ratio.value:.4f}; processor {found.processor_s[0]:.3f} and {found.processor_s[1]:.3f} s, "

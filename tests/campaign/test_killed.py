@@ -17,7 +17,7 @@ from tests.campaign.conftest import fedprobe, small_campaign, wait_until
 from tests.campaign.machine_state import machine_state
 
 pytestmark = [pytest.mark.netns, pytest.mark.timeout(300)]
-STAGES = ("building", "starting", "running", "stopping", "fetching", "storing")
+STAGES = ("building", "starting", "running", "stopping", "fetching")  # storing: test_watched
 
 # states that follow one another at once, each after a whole trial: the last of them always
 LONG = defaultdict(list, stopping=[pytest.mark.long], fetching=[pytest.mark.long])
