@@ -1,9 +1,9 @@
-"""Trials as Parquet, `TABLE/campaign=NAME/trial=NAME/data-0.parquet`: the columns of every file of a table are alike."""
+"""Trials as Parquet, `TABLE/campaign=NAME/trial=NAME/data-0.parquet`: all files of a table have the same columns."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
@@ -97,7 +97,7 @@ def _stored(cell: Cell) -> Cell:
     return cell.replace(tzinfo=None) if isinstance(cell, datetime) else cell
 
 
-def _write_file(connection: DuckDBPyConnection, path: Path, columns: dict[Column, Sequence[Cell]]) -> None:
+def _write_file(connection: DuckDBPyConnection, path: Path, columns: Mapping[Column, Sequence[Cell]]) -> None:
     selected = ", ".join(f'unnest(${column.name}::{column.type}[]) AS "{column.name}"' for column in columns)
     values = {column.name: cells for column, cells in columns.items()}
     connection.sql(f"SELECT {selected}", params=values).write_parquet(str(path), compression="zstd")
