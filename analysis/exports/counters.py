@@ -42,7 +42,7 @@ def counters(trial: ExportedTrial, most: int) -> Iterator[Series]:
     """The counters of a trial, each of at most `most` values."""
     for (host, subject), reads in _reads(trial).items():
         for name, values in (
-            ("CPU utilization (share of all cores)", _shares(reads)),
+            ("CPU utilization", _shares(reads)),
             *((f"{subject} {word} (bytes/s)", _rates(reads, metric)) for metric, word in RATES.items()),
         ):
             if any(value for _, _, value in values):

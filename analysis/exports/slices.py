@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import isfinite
 from typing import Any
 
 from analysis.exports.exported import ExportedTrial
 from analysis.exports.of_hosts import fault_ns
 from analysis.exports.of_trials import entered_ns
+from analysis.exports.told import told
 from analysis.model import Interval, MessageTimes, Transfer
 from analysis.rows import GROUP_OF, OTHER
 from analysis.samples import phase_name
@@ -64,15 +64,6 @@ class Instant:
     name: str
     at: int
     about: Mapping[str, Any] = field(default_factory=dict)
-
-
-def told(values: Mapping[str, Any]) -> dict[str, Any]:
-    """What JSON can say of these: None is left out, an error without a bound is "unbounded"."""
-    return {
-        name: "unbounded" if isinstance(value, float) and not isfinite(value) else value
-        for name, value in values.items()
-        if value is not None
-    }
 
 
 def us(trial: ExportedTrial, axis_ns: int) -> int:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from testbed.commands import Commands, command
-from testbed.commands.formats import csv, influxdb, perfetto
+from testbed.commands.formats import csv, influxdb, otlp, parquet, perfetto
 
-FORMATS = (perfetto, csv, influxdb)
+FORMATS = (perfetto, csv, parquet, otlp, influxdb)
 EXAMPLES = """\
 examples:
   fedprobe export perfetto RUN_DIR                   a timeline: RUN_DIR/report/trace.perfetto.json
   fedprobe export csv RUN_DIR --out tables           for a spreadsheet, R or pandas
+  fedprobe export parquet RUN_DIR --out lake         for DuckDB, Spark, Ray Data or pandas
+  fedprobe export otlp RUN_DIR --endpoint http://127.0.0.1:4318
   fedprobe export FORMAT --help                      what a format holds, with examples
 
 The run folder is only read, but for the export itself where no --out names another place.

