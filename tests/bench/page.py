@@ -36,5 +36,7 @@ How the figures are made:
   packet to the acknowledgement of its last byte. Idle requests are the SuperNode's polls, with the fast waits.
 * **The hook around a request** is all that is done on the thread of a request: it is one record each, of many clock
   readings. The writer's thread encodes and writes beside it; that is part of the processor seconds. Of an object
-  the kernel is asked when its last bytes came, which is a system call more: no limit is held there.
+  the kernel is asked when its last bytes came, which is a system call more.
+* **The hot path, a record**: each kind's cost, weighed by how many of it the Flower processes of the rounds above
+  wrote. The limit is held by this mean, by a span and by a hand-over; single kinds may cost more, as their rows say.
 """

@@ -123,8 +123,7 @@ def _hot_path_rows(found: Figures) -> list[Row]:
         "serve": "the hook around a request at its server: one record of 4 clock readings and a response header, µs",
         "serve_asking": "the same where an object went up: the kernel is asked when its last bytes came, µs",
     }
-    # an object's also holds the kernel's own answer, a system call
-    held = {"emit", "span", "rpc", "serve"}
+    held = {"emit", "span"}
     mean = average(found.hot_path_us, found.rounds.records)
     whole = "hot path, µs a record: the mean over all that the Flower processes of those rounds wrote"
     return [
