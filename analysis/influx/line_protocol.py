@@ -5,7 +5,7 @@ sign have a backslash before them; in strings, which stand in double quotes, a d
 Integers end in `i`; a float keeps its decimal point or exponent.
 
 Names and tags have no escape for a control character, nor for a backslash at their end (it would escape the
-separator that follows): `line` refuses those, and `tag_value` makes of any text one that can be written. Strings hold
+separator that follows), and a field's name none for any backslash: `line` refuses those, and `tag_value` makes of any text one that can be written. Strings hold
 any character, line breaks too.
 Sources: InfluxData, "Line protocol reference" (1.8 and 2); the parser of influxdb 1.6, models/points.go, which
 takes a character in a name or tag as escaped where a backslash stands right before it.
@@ -121,6 +121,8 @@ def _name(name: str, what: str) -> str:
     """A tag's or field's name: InfluxDB keeps `time` and names that begin with `_` for itself."""
     if name == "time":
         raise LineError(f"{what} 'time': InfluxDB keeps that name for itself")
+    if what == "field" and "\\" in name:
+        raise LineError(f"field {name!r}: servers read a backslash in a field's name in different ways")
     return _written(name, what).translate(_ESCAPES)
 
 

@@ -313,14 +313,14 @@ def test_memory_does_not_grow_with_the_samples(tmp_path: Path) -> None:
 
 
 def _many_samples(folder: Path, count: int) -> Path:
-    """A trial with so many samples of one interface of each host."""
+    """A trial with so many samples of one process of each host."""
     trial = write_trial(folder, "000-wifi-r1", made_records(samples=1))
     path = trial / "records" / f"{Sample.kind}.parquet"
     with duckdb.connect() as connection:
         connection.execute(
             f"""COPY (SELECT segment, position, collector, subject, scheduled_mono_ns, mono_ns + i AS mono_ns,
             late_ns, cost_ns, "values" FROM read_parquet('{path}'), range({count}) t(i)
-            WHERE subject = 'lo' ORDER BY segment, mono_ns) TO '{path}.new' (FORMAT parquet)"""
+            WHERE subject = 'flwr-clientapp:301' ORDER BY segment, mono_ns) TO '{path}.new' (FORMAT parquet)"""
         )
     path.with_name(f"{path.name}.new").replace(path)
     return folder
