@@ -61,7 +61,7 @@ class LiveRun:
 
     def start(self) -> None:
         """Write from now on."""
-        write_live(self.folder, self.now())
+        self._write()
         self._writer.start()
 
     def stop(self) -> None:
@@ -69,7 +69,7 @@ class LiveRun:
         self._stop.set()
         self._writer.join()
         self._ended = True
-        write_live(self.folder, self.now())
+        self._write()
 
     def doing(self, what: str) -> None:
         """What is going on now."""
@@ -194,4 +194,10 @@ class LiveRun:
 
     def _write_on(self) -> None:
         while not self._stop.wait(WRITE_S):
+            self._write()
+
+    def _write(self) -> None:
+        try:
             write_live(self.folder, self.now())
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            _log.warning("live view: not written: %r", error)

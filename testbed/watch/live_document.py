@@ -23,7 +23,7 @@ LONGEST_LINE = 400
 class _Document(BaseModel):
     """Unknown keys are a newer fedprobe's and are left aside."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="constants")  # a loss may be NaN
 
 
 class Planned(_Document):

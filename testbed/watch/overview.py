@@ -180,6 +180,8 @@ def _warnings(
         if seen.errors:
             found.append(f"{seen.errors} of {seen.sent} replies of round {seen.round} are errors")
         found += [f"instrument fault on the server: {fault}" for fault in live.faults]
+    if standing == "gone":
+        found += [f"{one.name}: left while {one.state}" for one in trials if one.state not in {"", "planned", "done"}]
     for one in reversed(trials):
         if one.attempt_of:
             found.append(f"{one.name}: invalid, repeated: {one.reason}")

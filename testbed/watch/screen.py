@@ -39,8 +39,12 @@ class LiveScreen:
         self._live.stop()
 
     def _picture(self) -> Group:
+        """Called by the run's own thread too, when it prints: whatever fails here must not end a trial."""
         if self._reader is None:
             return Group()
-        width, height = self._console.size
-        view = self._reader.seen_by_controller(self._run.now())
-        return drawn(view, width=width, height=height - 1, glyphs=glyphs_for(self._console.encoding))
+        try:
+            width, height = self._console.size
+            view = self._reader.seen_by_controller(self._run.now())
+            return drawn(view, width=width, height=height - 1, glyphs=glyphs_for(self._console.encoding))
+        except Exception as error:
+            return Group(f"live view: {error!r}")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from math import isfinite
 from types import FrameType
 
 from rich.console import Console, Group
@@ -66,6 +67,8 @@ def as_document(view: Overview) -> dict[str, object]:
     body["trial"] = view.trial and view.trial.model_dump()
     for name in ("clients", "last_rounds", "scores"):
         body[name] = [one.model_dump() for one in body[name]]
+    for score in body["scores"]:
+        score["values"] = {name: value if isfinite(value) else None for name, value in score["values"].items()}
     return body
 
 

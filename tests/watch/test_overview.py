@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from testbed.watch.live_document import ClientNow, Live, Planned
+from testbed.watch.live_document import ClientNow, Live, Planned, ScoreSeen
 from testbed.watch.overview import Overview, TrialFacts, overview
 from testbed.watch.plain import changes
 from testbed.watch.scenario import scenario_of
+from testbed.watch.watching import as_document
 from tests.watch.made_views import NOW, live, plan, trials, view
 
 
@@ -109,6 +112,21 @@ def test_plain_lines_tell_each_change_once() -> None:
     assert moved.trial is not None
     later = view(3, trial=moved.trial.model_copy(update={"round": 14}))
     assert changes(first, later) == ["004-5g-r2: running, round 14 of 20"]
+
+
+def test_a_run_that_was_left_says_at_which_trial() -> None:
+    left = TrialFacts(name="004-5g-r2", state="running", outcome="unfinished", reason="", interface="5g", rounds=20)
+    told = made(controlled=False, trials=[*trials(), left]).warnings
+    assert "004-5g-r2: left while running" in told
+
+
+def test_a_loss_that_is_no_number_spoils_neither_file_nor_document() -> None:
+    score = ScoreSeen(scenario="5g", trial="x", round=1, values={"loss": float("nan"), "accuracy": float("inf")})
+    document = live(2, scores=[score])
+    again = Live.model_validate_json(document.model_dump_json(exclude_defaults=True))
+    assert math.isnan(again.scores[0].values["loss"])
+    seen = as_document(view(2, scores=[score]))
+    assert json.loads(json.dumps(seen, allow_nan=False))["scores"][0]["values"] == {"loss": None, "accuracy": None}
 
 
 @pytest.mark.parametrize(
