@@ -15,7 +15,7 @@ from analysis.exports.keys import PARTITIONS
 from analysis.exports.table import Cell, Column, Table
 from analysis.exports.tables import TABLES
 from analysis.revision import revision
-from testbed.errors import UsageError
+from testbed.errors import FedprobeError, UsageError
 from testbed.exports.target import MarkedFolder
 
 if TYPE_CHECKING:
@@ -98,6 +98,15 @@ def _stored(cell: Cell) -> Cell:
 
 
 def _write_file(connection: DuckDBPyConnection, path: Path, columns: Mapping[Column, Sequence[Cell]]) -> None:
+    import duckdb
+
     selected = ", ".join(f'unnest(${column.name}::{column.type}[]) AS "{column.name}"' for column in columns)
     values = {column.name: cells for column, cells in columns.items()}
-    connection.sql(f"SELECT {selected}", params=values).write_parquet(str(path), compression="zstd")
+    try:
+        connection.sql(f"SELECT {selected}", params=values).write_parquet(str(path), compression="zstd")
+    except duckdb.Error as error:
+        cause = str(error).partition("\n")[0]
+        raise FedprobeError(
+            f"{path.name} cannot be written: {cause}. An earlier export is still whole. Make room there, or name "
+            "another folder with --out."
+        ) from error
