@@ -9,7 +9,7 @@ from analysis.influx.line_protocol import line
 from analysis.influx.point import Point
 from analysis.influx.shape import Sampled, sampled_point
 
-AT_ONCE = 5000
+AT_ONCE = 1000  # what the processor's cache holds; a writer puts several into one request
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from analysis.load import Records
@@ -45,8 +46,9 @@ def sample_rows(records: Path) -> Iterator[list[SampleRow]]:
     if not path.exists():
         return
     try:
-        with duckdb.connect() as connection:
+        with duckdb.connect() as connection, TemporaryDirectory(prefix="fedprobe-") as overflow:
             _limit(connection)
+            connection.execute(f"SET temp_directory = '{overflow}'")
             query, plain = _query(connection, path)
             answer = connection.execute(query, [str(path)])
             while rows := answer.fetchmany(AT_ONCE):

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from analysis import store
@@ -20,7 +20,7 @@ from analysis.load import Records, load_spools
 from analysis.model import TrialFacts, TrialTimes
 from analysis.timeline import TimelineError, axis_of
 from analysis.trial import UNUSABLE, TrialError, analyse, spool_facts, trial_facts, unusable
-from instrument.records import Sample
+from instrument.records import Sample, Segment
 
 TRIAL_FILE, RECORDS, SPOOL = "trial.json", "records", "spool"
 _NEEDED = {Sample.kind: "collector = 'chrony'"}
@@ -129,8 +129,22 @@ def extent_ns(folder: Path) -> tuple[int, int]:
     Cheap: of stored records the headers and trailers are read, of spool files their first and last lines. Empty,
     (0, -1), where there are none.
     """
-    stored = folder / RECORDS
-    spans = store.wall_extents(stored) if stored.is_dir() else _spool_extents(folder)
+    headers = folder / RECORDS / f"{Segment.kind}{store.SUFFIX}"
+    if headers.exists():
+        return _stored_extent(headers, headers.stat().st_mtime_ns)
+    return _whole(_spool_extents(folder))
+
+
+@lru_cache(maxsize=10_000)
+def _stored_extent(headers: Path, written_ns: int) -> tuple[int, int]:
+    """Of one file once: an export asks trial by trial, and each time of all."""
+    try:
+        return _whole(store.wall_extents(headers.parent))
+    except store.StoreError:
+        return _whole([])
+
+
+def _whole(spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
     return (min(low for low, _ in spans), max(high for _, high in spans)) if spans else (0, -1)
 
 

@@ -147,23 +147,29 @@ def _subjects(host: str) -> list[tuple[str, str, str]]:
 
 def _write_samples(path: Path, ticks: int) -> int:
     """One sample of each subject of each host at every tick, in the order in which collectors wrote them."""
-    parts = []
-    for host in sorted(HOSTS):
-        subjects = _subjects(host)
-        for place, (collector, subject, values) in enumerate(subjects):
-            scheduled = f"{_shift_ns(host)} + i * {INTERVAL_NS}"
-            late = f"500000 + {place} * 90000 + i * 7919 % 80000"
-            parts.append(f"""
-                SELECT '{host}-collector-67-1' AS segment, i * {len(subjects)} + {place} AS position,
-                    '{collector}' AS collector, '{subject}' AS subject, {scheduled} AS scheduled_mono_ns,
-                    {scheduled} + {late} AS mono_ns, {late} AS late_ns, 60000 AS cost_ns, {values} AS "values"
-                FROM range(1, {ticks} + 1) ticks(i)""")
     with duckdb.connect() as connection:
-        connection.execute("SET memory_limit = '1GB'")
-        query = f"SELECT * FROM ({' UNION ALL '.join(parts)}) ORDER BY segment, position"
+        connection.execute("SET memory_limit = '500MB'; SET threads = 1")
+        query = " UNION ALL ".join(_of_host(host, ticks) for host in sorted(HOSTS))
         connection.execute(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION zstd)")
         ((made,),) = connection.execute("SELECT count(*) FROM read_parquet(?)", [str(path)]).fetchall()
     return int(made)
+
+
+def _of_host(host: str, ticks: int) -> str:
+    """The SQL of one host's samples; `i` is the tick, `place` the subject."""
+    subjects = _subjects(host)
+    collectors, names = [collector for collector, _, _ in subjects], [subject for _, subject, _ in subjects]
+    values = " ".join(f"WHEN {place} THEN {sql}" for place, (_, _, sql) in enumerate(subjects))
+    scheduled = f"{_shift_ns(host)} + i * {INTERVAL_NS}"
+    late = "500000 + place * 90000 + i * 7919 % 80000"
+    return f"""
+        SELECT '{host}-collector-67-1' AS segment, position, {collectors}[place + 1] AS collector,
+            {names}[place + 1] AS subject, {scheduled} AS scheduled_mono_ns, {scheduled} + {late} AS mono_ns,
+            {late} AS late_ns, 60000 AS cost_ns, CASE place {values} END AS "values"
+        FROM (
+            SELECT position, position // {len(subjects)} + 1 AS i, position % {len(subjects)} AS place
+            FROM range({ticks * len(subjects)}) r(position)
+        )"""
 
 
 if __name__ == "__main__":
