@@ -17,6 +17,7 @@ from testbed.sink.target import Target
 LONGEST = 500
 _FULL = ("no space left", "not enough free", "read-only", "disk quota", "disk full", "file too large")
 _OF_LINES = {400, 413, 422}
+_NOT_IMPLEMENTED = 501
 
 
 def error_of(status: int, body: bytes, headers: Mapping[str, str], target: Target) -> FedprobeError:
@@ -26,7 +27,7 @@ def error_of(status: int, body: bytes, headers: Mapping[str, str], target: Targe
         return _not_let_in(status, said, target)
     if status == 404:
         return _not_found(said, target)
-    if status == 429 or status >= 500 or _is_full(said):
+    if status != _NOT_IMPLEMENTED and (status == 429 or status >= 500 or _is_full(said)):
         return _away(status, said, headers, target)
     if status not in _OF_LINES:
         return SinkUsageError(

@@ -1,0 +1,197 @@
+"""A run exported to real servers: every value, type and nanosecond is there, once; what goes wrong there is found."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from analysis.influx.line_protocol import line
+from analysis.influx.points import points_of
+from testbed.sink.export import Asked, export
+from testbed.sink.target import Target
+from testbed.sink.token import Token
+from tests.servers.fixtures import require
+from tests.servers.influxd import Influxd
+from tests.servers.v2_front import V2Front
+from tests.servers.victoria import Victoria
+from tests.sink.there import expected, on_influxd, typed
+
+
+def asked(run: Path, url: str, bucket: str, token: str = "", patience_s: float = 30.0) -> Asked:
+    """An export of all trials."""
+    target = Target(url=url, bucket=bucket, org="lab")
+    return Asked(run_dir=run, target=target, token=Token(token), patience_s=patience_s)
+
+
+def test_all_is_on_influxd_once_however_often_exported(run: Path, influxd: Influxd, database: str) -> None:
+    """Compared by reading that is not the product's own; the second export writes nothing."""
+    first = export(asked(run, influxd.url, database))
+    assert first.ok
+    assert first.total("written") == first.total("points") == len(expected(run))
+    assert typed(on_influxd(influxd, database)) == typed(expected(run))
+    second = export(asked(run, influxd.url, database))
+    assert second.ok
+    assert second.total("written") == second.total("sent_again") == 0
+    assert typed(on_influxd(influxd, database)) == typed(expected(run))
+
+
+def test_a_lost_cursor_overwrites_and_doubles_nothing(run: Path, influxd: Influxd, database: str) -> None:
+    """All is written again, and is there once."""
+    export(asked(run, influxd.url, database))
+    (cursor,) = (run / "exports").glob("*.json")
+    cursor.write_text("{")
+    again = export(asked(run, influxd.url, database))
+    assert again.ok
+    assert again.total("written") == again.total("points")
+    assert typed(on_influxd(influxd, database)) == typed(expected(run))
+
+
+def test_influxdb_client_writes_the_same(run: Path, influxd: Influxd, database: str, v2_front: V2Front) -> None:
+    """Through `/api/v2/write`, with a token, into the storage of influxd."""
+    outcome = export(asked(run, v2_front.url, database, v2_front.token))
+    assert outcome.ok
+    assert not outcome.unverified
+    assert outcome.target.api == "v2"
+    assert typed(on_influxd(influxd, database)) == typed(expected(run))
+
+
+def test_what_is_missing_or_changed_there_is_sent_again(run: Path, influxd: Influxd, database: str) -> None:
+    """One point dropped, one value changed, one field added: found, and mended where writing can."""
+    export(asked(run, influxd.url, database))
+    points = [point for point in points_of(run) if point.measurement == "link"]
+    influxd.query(f"DELETE FROM link WHERE time = {points[0].time_ns}", database)
+    changed = line(points[7]).replace("interface_rx_bytes=", "interface_rx_bytes=7")
+    _write(influxd, database, changed)
+    outcome = export(asked(run, influxd.url, database))
+    assert outcome.ok
+    assert outcome.total("sent_again") >= 2
+    assert typed(on_influxd(influxd, database)) == typed(expected(run))
+    _write(influxd, database, line(points[3]).replace(" interface_rx_bytes=", " beside=1i,interface_rx_bytes="))
+    outcome = export(asked(run, influxd.url, database))
+    assert outcome.total("different") == 1
+    assert "beside" in outcome.trials[0].examples[0]
+
+
+def test_points_that_do_not_belong_there_are_counted(run: Path, influxd: Influxd, database: str) -> None:
+    """A point of the trial at a moment at which none was measured."""
+    export(asked(run, influxd.url, database))
+    point = next(point for point in points_of(run) if point.measurement == "process")
+    _write(influxd, database, line(point).replace(str(point.time_ns), str(point.time_ns + 1)))
+    assert export(asked(run, influxd.url, database)).total("duplicates") == 1
+
+
+def test_points_of_a_type_that_the_database_refuses_are_kept(run: Path, influxd: Influxd, database: str) -> None:
+    """The others arrive; the refused ones are in the run folder with the server's words, each once."""
+    refused = [point for point in points_of(run) if point.measurement == "clock"]
+    _write(influxd, database, f'clock,node=other exchanges="text" {refused[0].time_ns}')
+    for _ in range(2):
+        outcome = export(asked(run, influxd.url, database))
+        assert not outcome.ok
+        assert outcome.total("dead_letters") == len(refused)
+        assert outcome.total("missing") == outcome.total("different") == 0
+    kept = [
+        json.loads(text)
+        for path in run.glob("exports/*.refused/*.jsonl")
+        for text in path.read_text().split("\n")[:-1]
+    ]
+    assert {one["line"] for one in kept} == {line(point) for point in refused}
+    assert all("field type conflict" in one["said"] and one["status"] == 400 for one in kept)
+    there = {key for key in on_influxd(influxd, database) if key[0] != "clock"}
+    assert there == {key for key in expected(run) if key[0] != "clock"}
+
+
+def test_the_server_is_killed_three_times(run: Path, tmp_path: Path) -> None:
+    """SIGKILL while it is written to and read from: all is there in the end, once."""
+    require("influxd", "influxdb")
+    server = Influxd(tmp_path / "influxd")
+    server.start()
+    kills = iter((3, 2, 4))
+    countdown = [next(kills)]
+
+    def kill_now_and_then(_trial: str, _what: str, _points: int) -> None:
+        countdown[0] -= 1
+        if countdown[0] == 0:
+            server.kill()
+            threading.Timer(0.3, server.start).start()
+            countdown[0] = next(kills, -1)
+
+    try:
+        server.create("killed")
+        wanted = asked(run, server.url, "killed")
+        outcome = export(
+            Asked(run_dir=run, target=wanted.target, token=wanted.token, patience_s=60.0, progress=kill_now_and_then)
+        )
+        assert countdown[0] < 0, "it was not killed three times"
+        assert outcome.ok
+        assert typed(on_influxd(server, "killed")) == typed(expected(run))
+    finally:
+        server.stop()
+
+
+def test_numbers_are_on_victoria_metrics(run: Path, victoria: Victoria) -> None:
+    """It says what cannot be kept there; sets of samples are compared.
+
+    It takes a backslash before an escaped space for the escape of that backslash, and refuses such a line in silence:
+    the campaign of this test has none.
+    """
+    for path in run.glob("trials/*/trial.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "campaign": 'odd, "name" = ü\nof two'}))
+    outcome = export(asked(run, victoria.url, "any"))
+    assert outcome.ok
+    assert not outcome.unverified
+    assert "millisecond" in outcome.keeps
+    numbers = {
+        (f"{point.measurement}_{name}", point.tags, point.time_ns // 1_000_000)
+        for point in points_of(run)
+        for name, value in point.fields.items()
+        if not isinstance(value, str)
+    }
+    there = set()
+    for text in _get(
+        f"{victoria.url}/api/v1/export?"
+        + urllib.parse.urlencode(
+            {"match[]": '{__name__=~"(link|system|process|clock|trial)_.*"}', "start": 0, "end": 4e9}
+        )
+    ).splitlines():
+        document = json.loads(text)
+        name = document["metric"].pop("__name__")
+        moments = [(name, tuple(sorted(document["metric"].items())), ms) for ms in document["timestamps"]]
+        assert len(set(moments)) == len(moments)
+        there |= set(moments)
+    assert numbers <= there
+
+
+def test_a_server_that_is_away_at_first_gets_all_later(run: Path, influxd: Influxd, database: str) -> None:
+    """The export ends with one message; the next one is complete."""
+    from testbed.sink.errors import AwayError
+
+    with pytest.raises(AwayError, match="Connection refused"):
+        export(asked(run, "http://127.0.0.1:1", database))
+    assert export(asked(run, influxd.url, database)).ok
+
+
+def test_a_proxy_of_the_environment_is_not_used(
+    run: Path, influxd: Influxd, database: str, v2_front: V2Front, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Loopback stays loopback."""
+    for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    assert export(asked(run, influxd.url, database)).ok
+    assert export(asked(run, v2_front.url, database, v2_front.token)).ok
+
+
+def _write(server: Influxd, database: str, lines: str) -> None:
+    address = f"{server.url}/write?{urllib.parse.urlencode({'db': database, 'precision': 'ns'})}"
+    request = urllib.request.Request(address, data=lines.encode())
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=20):
+        pass
+
+
+def _get(url: str) -> str:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=20) as answer:
+        return str(answer.read().decode())
