@@ -102,7 +102,7 @@ def _into_grafana(options: argparse.Namespace) -> int:
     token = secrets.secret(os.environ, secrets.GRAFANA, options.token_file, maker=_OF_GRAFANA)
     if options.source_url is not None:
         checked_url(options.source_url, "--source-url")
-    _warn(options.grafana_url)
+    _warn("Grafana", options.grafana_url)
     with Api("Grafana", options.grafana_url, f"Bearer {token}", options.ca_file) as api:
         print(f"Grafana {grafana_api.check(api)} at {options.grafana_url}", file=sys.stderr)
         folder = grafana_api.place(api, options.folder) if options.folder else ""
@@ -120,7 +120,7 @@ def _into_influxdb(options: argparse.Namespace) -> int:
     from testbed.dashboards.http_api import Api
 
     token = secrets.secret(os.environ, secrets.INFLUXDB, options.token_file, maker=_OF_INFLUXDB)
-    _warn(options.influxdb_url)
+    _warn("InfluxDB", options.influxdb_url)
     with Api("InfluxDB", options.influxdb_url, f"Token {token}", options.ca_file) as api:
         print(f"InfluxDB {influxdb_api.check(api)} at {options.influxdb_url}", file=sys.stderr)
         for name in influxdb_api.install(api, options.org or "fedprobe"):
@@ -128,10 +128,10 @@ def _into_influxdb(options: argparse.Namespace) -> int:
     return 0
 
 
-def _warn(url: str) -> None:
-    from testbed.dashboards.http_api import is_in_clear
+def _warn(name: str, url: str) -> None:
+    from testbed.dashboards.http_api import checked_url, is_in_clear
 
-    if is_in_clear(url):
+    if is_in_clear(checked_url(url, name)):
         print(
             f"{url}: the token crosses the network unencrypted. Use https where the server has it.", file=sys.stderr
         )

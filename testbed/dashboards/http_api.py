@@ -125,7 +125,8 @@ def checked_url(url: str, name: str) -> str:
     except ValueError:
         known = None
     if not known:
-        raise InstallUsageError(f"{name}: {url!r} is no address. Give one such as https://grafana.lab:3000.")
+        shown = "what is given" if "@" in url else repr(url)  # there may be a password in it
+        raise InstallUsageError(f"{name}: {shown} is no address. Give one such as https://grafana.lab:3000.")
     if parts.username is not None or parts.password is not None:
         raise InstallUsageError(f"{name}: the address holds a user or password. Leave it out: a token is used.")
     if parts.query or parts.fragment:
