@@ -52,7 +52,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--token-file", type=Path, metavar="FILE", help="the token of the server, in a file of mode 600"
     )
-    parser.add_argument("--ca-file", type=Path, metavar="FILE", help="authority of the server's certificate, PEM")
+    parser.add_argument("--ca", type=Path, metavar="FILE", help="authority of the server's certificate, PEM")
     parser.set_defaults(execute=execute)
 
 
@@ -80,7 +80,7 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
-_OF_INSTALL = ("grafana_url", "folder", "source_url", "influxdb_url", "org", "token_file", "ca_file")
+_OF_INSTALL = ("grafana_url", "folder", "source_url", "influxdb_url", "org", "token_file", "ca")
 
 
 def _install(options: argparse.Namespace) -> int:
@@ -103,7 +103,7 @@ def _into_grafana(options: argparse.Namespace) -> int:
     if options.source_url is not None:
         checked_url(options.source_url, "--source-url")
     _warn("Grafana", options.grafana_url)
-    with Api("Grafana", options.grafana_url, f"Bearer {token}", options.ca_file) as api:
+    with Api("Grafana", options.grafana_url, f"Bearer {token}", options.ca) as api:
         print(f"Grafana {grafana_api.check(api)} at {options.grafana_url}", file=sys.stderr)
         folder = grafana_api.place(api, options.folder) if options.folder else ""
         if options.source_url is not None:
@@ -121,7 +121,7 @@ def _into_influxdb(options: argparse.Namespace) -> int:
 
     token = secrets.secret(os.environ, secrets.INFLUXDB, options.token_file, maker=_OF_INFLUXDB)
     _warn("InfluxDB", options.influxdb_url)
-    with Api("InfluxDB", options.influxdb_url, f"Token {token}", options.ca_file) as api:
+    with Api("InfluxDB", options.influxdb_url, f"Token {token}", options.ca) as api:
         print(f"InfluxDB {influxdb_api.check(api)} at {options.influxdb_url}", file=sys.stderr)
         for name in influxdb_api.install(api, options.org or "fedprobe"):
             print(name)

@@ -104,7 +104,7 @@ class Api:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return InstallError(
                 f"{self.name} at {self.url}: its certificate is not accepted: {cause.verify_message}. State the "
-                "authority that signed it (--ca-file), or the name that the certificate is for."
+                "authority that signed it (--ca), or the name that the certificate is for."
             )
         if isinstance(cause, ssl.SSLError):
             return InstallError(
@@ -147,5 +147,5 @@ def _verified(authorities: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(authorities))
     except ssl.SSLError as error:
         raise InstallUsageError(
-            f"--ca-file {authorities}: holds no certificate: {error.reason}. Name a file in PEM form."
+            f"--ca {authorities}: holds no certificate: {error.reason}. Name a file in PEM form."
         ) from error

@@ -12,7 +12,7 @@ import pytest
 
 from testbed.cli import parser
 
-COMMANDS = ("run", "power", "report", "instrument", "provision", "preflight", "selftest", "testbed")
+COMMANDS = ("run", "power", "report", "instrument", "provision", "preflight", "selftest", "testbed", "dashboards")
 HEAVY = ("flwr", "torch", "scapy", "paramiko", "duckdb", "plotly", "matplotlib", "influxdb_client", "numpy",
          "scipy", "pydantic", "rich", "pyroute2", "httpx")  # fmt: skip
 

@@ -19,7 +19,7 @@ from testbed.dashboards.influxdb_template import template
 from testbed.dashboards.influxql import influxql
 from testbed.dashboards.panels import COLUMNS, Kind
 from testbed.dashboards.query import Column, Equals, Of, OneOf, Picked, Query, QueryError, Ratio
-from testbed.dashboards.shipping import written
+from testbed.dashboards.shipping import PAGE, with_panels, written
 
 PANELS = [(board, panel) for board in map(grafana, DASHBOARDS) for panel in board["panels"]]
 SECOND = Column("seconds", "duration_s", Of.MEAN)
@@ -35,6 +35,11 @@ def test_shipped_files_are_what_is_written_now() -> None:
         if path.is_file()
     }
     assert shipped == dict(written())
+
+
+def test_the_documentation_lists_the_panels_that_there_are() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert page == with_panels(page)
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_what_influxdb_refuses_is_one_message(fedprobe: Run) -> None:
         (("install", "--grafana-url", "http://a", "--org", "x"), "--org: not of this server"),
         (("install", "--out", "x"), "--out: of export alone"),
         (("export", "--folder", "x"), "--folder: of install alone"),
-        (("install", "--grafana-url", "https://127.0.0.1:1", "--ca-file", "/dev/null"), "holds no certificate"),
+        (("install", "--grafana-url", "https://127.0.0.1:1", "--ca", "/dev/null"), "holds no certificate"),
     ],
 )
 def test_options_that_cannot_be_meant(fedprobe: Run, arguments: tuple[str, ...], words: str) -> None:
@@ -203,9 +203,9 @@ def test_tls_is_verified(fedprobe: Run, tmp_path: Path) -> None:
     context, authority = certificate(tmp_path, name="127.0.0.1")
     server = FakeGrafana()
     with served(server, context) as url:
-        refused(fedprobe("install", "--grafana-url", url, GRAFANA_TOKEN=TOKEN), 1, "not accepted", "--ca-file")
+        refused(fedprobe("install", "--grafana-url", url, GRAFANA_TOKEN=TOKEN), 1, "not accepted", "--ca")
         assert server.seen == []
-        assert fedprobe("install", "--grafana-url", url, "--ca-file", authority)[0] == 0
+        assert fedprobe("install", "--grafana-url", url, "--ca", authority)[0] == 0
         plain = url.replace("https", "http")
         assert fedprobe("install", "--grafana-url", plain)[0] == 1
     assert set(server.dashboards) == UIDS
@@ -214,7 +214,7 @@ def test_tls_is_verified(fedprobe: Run, tmp_path: Path) -> None:
 def test_a_certificate_for_another_name_is_refused(fedprobe: Run, tmp_path: Path) -> None:
     context, authority = certificate(tmp_path, name="127.0.0.2")
     with served(FakeGrafana(), context) as url:
-        answer = fedprobe("install", "--grafana-url", url, "--ca-file", authority, GRAFANA_TOKEN=TOKEN)
+        answer = fedprobe("install", "--grafana-url", url, "--ca", authority, GRAFANA_TOKEN=TOKEN)
     refused(answer, 1, "not accepted", "127.0.0.1")
 
 
