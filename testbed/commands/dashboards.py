@@ -13,7 +13,7 @@ EXAMPLES = """\
 examples:
   fedprobe dashboards export --out lab-dashboards     files, and a compose file that shows them
   GRAFANA_TOKEN=... fedprobe dashboards install --grafana-url https://grafana.lab:3000
-  fedprobe dashboards install --grafana-url https://grafana.lab:3000 --token-file ~/.grafana --folder Measurements
+  fedprobe dashboards install --grafana-url https://grafana.lab:3000 --token-file token --folder Lab
   fedprobe dashboards install --grafana-url http://localhost:3000 --source-url http://influxdb:8086
   INFLUXDB_TOKEN=... fedprobe dashboards install --influxdb-url https://influxdb.lab:8086 --org lab
 """
