@@ -15,8 +15,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import accumulate
 
 from analysis.joins import JoinedMessage
@@ -40,6 +41,8 @@ ESTIMATED: Mapping[str, Sequence[str]] = {
     "aggregate": ("flwr-serverapp",),
 }
 Point = tuple[int, int]
+# of each process, by its host and its subject "role:pid": when it was read on its host's clock, and ns waited by then
+Readings = Mapping[tuple[str, str], Iterable[Point]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +83,14 @@ def curve_through(points: Iterable[Point], *, longest_gap_ns: float = float("inf
 
 
 def with_waits(
-    messages: Sequence[MessageTimes], pairs: Sequence[JoinedMessage], records: Records, axis: Axis
+    messages: Sequence[MessageTimes],
+    pairs: Sequence[JoinedMessage],
+    records: Records,
+    axis: Axis,
+    read: Callable[[], Readings] | None = None,
 ) -> list[MessageTimes]:
-    """The messages with `waited_for_core_s`."""
-    sampled = _Sampled(records, axis)
+    """The messages with `waited_for_core_s`; `read` gives what was sampled, where that is not among the records."""
+    sampled = _Sampled(records, axis, read or (lambda: readings_of(records)))
     return [
         replace(message, waited_for_core_s=_waits(message, pair, axis, sampled))
         for message, pair in zip(messages, pairs, strict=True)
@@ -121,18 +128,24 @@ def _read_around(span: Span) -> list[Point]:
     return [(moment, waited) for moment, waited in known if waited is not None]
 
 
+def readings_of(records: Records) -> Readings:
+    """What was sampled of every process."""
+    found: dict[tuple[str, str], list[Point]] = defaultdict(list)
+    for segment, sample in records.of(Sample):
+        waited_s = sample.values.get(METRIC)
+        if waited_s is not None:
+            found[segment.header.host, sample.subject].append((sample.mono_ns, round(waited_s * 1e9)))
+    return found
+
+
 class _Sampled:
     """The curves of the processes that live on, by segment, each made when it is first asked for."""
 
-    def __init__(self, records: Records, axis: Axis) -> None:
+    def __init__(self, records: Records, axis: Axis, read: Callable[[], Readings]) -> None:
         self._axis = axis
         self._superlinks = records.role("flower-superlink")
         self._curves: dict[str, WaitCurve] = {}
-        self._points: dict[tuple[str, str], list[Point]] = defaultdict(list)
-        for segment, sample in records.of(Sample):
-            waited_s = sample.values.get(METRIC)
-            if waited_s is not None:
-                self._points[segment.header.host, sample.subject].append((sample.mono_ns, round(waited_s * 1e9)))
+        self._read = cache(read)
 
     def longest_s(self, roles: Sequence[str], pair: JoinedMessage, interval: Interval) -> float | None:
         """The longest wait of a message's processes of these roles; None where it is known of none of them."""
@@ -147,7 +160,7 @@ class _Sampled:
     def _curve(self, process: SegmentRecords) -> WaitCurve:
         if process.name not in self._curves:
             header, end, clock = process.header, process.end, self._axis.of(process)
-            points = list(self._points[header.host, f"{header.role}:{header.pid}"])
+            points = list(self._read().get((header.host, f"{header.role}:{header.pid}"), ()))
             if header.run_queue_wait_ns is not None:
                 points.append((header.mono_ns, header.run_queue_wait_ns))
             if end is not None and end.run_queue_wait_s is not None:

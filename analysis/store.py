@@ -215,7 +215,7 @@ def _read_table(connection: DuckDBPyConnection, path: Path, condition: str) -> R
     import duckdb
 
     try:
-        query = f"SELECT * FROM read_parquet(?) WHERE {condition}"  # noqa: S608: our own condition
+        query = f"SELECT * FROM read_parquet(?) WHERE {condition}"  # noqa: S608
         answer = connection.execute(query, [str(path)])
         names = [column[0] for column in answer.description]
         return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from analysis.joins import JoinedMessage, joined, last_run, runs
 from analysis.load import Records, load_spools
 from analysis.messages import message_times, with_node_busy
 from analysis.model import CaptureCounts, LinkRates, MessageTimes, RoundTimes, TrialFacts, TrialTimes
-from analysis.starvation import with_waits
+from analysis.starvation import Readings, with_waits
 from analysis.timeline import TimelineError, axis_of
 from instrument.polling import FAST_WAIT_S, polling_of
 from instrument.records import Capture, Fault, Model, RecordError, Sample, Score, Serve, Sleep, Span
@@ -33,16 +33,17 @@ class TrialError(ValueError):
     """A trial's folder does not hold what analysis needs."""
 
 
-def analyse(records: Records, facts: TrialFacts) -> TrialTimes:
+def analyse(records: Records, facts: TrialFacts, *, read_waits: Callable[[], Readings] | None = None) -> TrialTimes:
     """Everything that can be said of one trial. Of several runs in one spool the last is taken, which a fault says.
 
+    `read_waits` gives how long processes waited for a core where those samples were not loaded.
     Raises TimelineError where the server host left no records.
     """
     axis = axis_of(records)
     run_id = last_run(records)
     pairs = joined(records, run_id)
     messages = with_bounds(with_node_busy([message_times(message, axis) for message in pairs]), facts.link)
-    messages = with_waits(messages, pairs, records, axis)
+    messages = with_waits(messages, pairs, records, axis, read_waits)
     made = rounds(list(zip(pairs, messages, strict=True)), axis)
     if records.unreadable:
         made = [_without_guesses(each, messages) for each in made]

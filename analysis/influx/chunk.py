@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from analysis.influx.line_protocol import line
 from analysis.influx.point import Point
-from analysis.influx.shape import Sampled
+from analysis.influx.shape import Sampled, sampled_point
 
-AT_ONCE = 5000
+AT_ONCE = 1000  # what the processor's cache holds; a writer puts several into one request
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,20 +32,24 @@ class Chunk:
     @property
     def first_ns(self) -> int:
         """The earliest moment of a point."""
-        return min(one.time_ns for one in self.held)
+        return min(_moment(one) for one in self.held)
 
     @property
     def last_ns(self) -> int:
         """The latest."""
-        return max(one.time_ns for one in self.held)
+        return max(_moment(one) for one in self.held)
 
     def lines(self) -> list[str]:
         """Their lines, without line breaks at the end: what `line` says of the points, faster.
 
         A line may hold a line break inside a string.
         """
-        return [one.line() if isinstance(one, Sampled) else line(one) for one in self.held]
+        return [one[0] if isinstance(one, tuple) else line(one) for one in self.held]
 
     def points(self) -> Iterator[Point]:
         """The points, in the order of the lines."""
-        return (one.point() if isinstance(one, Sampled) else one for one in self.held)
+        return (sampled_point(one) if isinstance(one, tuple) else one for one in self.held)
+
+
+def _moment(held: Sampled | Point) -> int:
+    return held[-1] if isinstance(held, tuple) else held.time_ns

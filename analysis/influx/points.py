@@ -128,7 +128,7 @@ def _made(source: Source, drafts: Iterable[Draft], moved: Moved, left_out: LeftO
     for draft in sorted(drafts, key=lambda one: one.time_ns):
         point = typed_point(draft.measurement, draft.tags, draft.time_ns, draft.values, left_out)
         if point is not None:
-            free_ns = moved.free_ns(series(point), draft.time_ns)
+            free_ns = moved.of(series(point))(draft.time_ns)
             placed = Point(point.measurement, point.tags, free_ns, point.fields)
             by_node[dict(point.tags)["node"]].append(placed)
     for node in sorted(by_node):

@@ -18,7 +18,7 @@ from analysis.influx.line_protocol import series as written
 from analysis.influx.point import FieldValue, Point, Tags
 from analysis.influx.sample_rows import SampleRow
 from analysis.influx.schema import SAMPLED
-from analysis.influx.shape import Sampled, Series, Shape, last_fields, shape_of
+from analysis.influx.shape import TRIAL, Sampled, Series, Shape, last_fields, shape_of
 from analysis.influx.source import Source
 from analysis.influx.typed import typed_point
 from analysis.influx.unique import Moved
@@ -34,65 +34,71 @@ Held = Sampled | Point
 def sample_chunks(source: Source, labels: Labels, moved: Moved, left_out: LeftOut) -> Iterator[Chunk]:
     """The points of all samples, host after host."""
     headers = {segment.name: segment.header for segment in source.records.segments}
-    waiting: dict[str, list[Held]] = defaultdict(list)
-    node = ""
+    host = _Host("", source, labels, moved, left_out)
     for rows in source.samples():
         for name, of_segment in groupby(rows, key=itemgetter(0)):
             header = headers[name]
-            if header.host != node:
-                yield from _chunks(source, node, waiting, at_least=1)
-                node, subjects = header.host, _Subjects(source, labels, header.host, moved, left_out)
+            if header.host != host.name:
+                yield from host.chunks(at_least=1)
+                host = _Host(header.host, source, labels, moved, left_out)
             samples = list(of_segment)
             moments = source.wall.of(header.clock).every(np.array([row[2] for row in samples], dtype=np.int64))
-            for row, moment in zip(samples, moments.tolist(), strict=True):
-                for measurement, held in subjects.held(row, moment):
-                    waiting[measurement].append(held)
-            yield from _chunks(source, node, waiting, at_least=AT_ONCE)
-    yield from _chunks(source, node, waiting, at_least=1)
+            host.take(samples, moments.tolist())
+            yield from host.chunks(at_least=AT_ONCE)
+    yield from host.chunks(at_least=1)
 
 
-def _chunks(source: Source, node: str, waiting: dict[str, list[Held]], *, at_least: int) -> Iterator[Chunk]:
-    """What waits, where it is enough for a chunk; it waits no longer then."""
-    for measurement in SAMPLED.values():
-        while len(held := waiting[measurement]) >= at_least:
-            waiting[measurement] = held[AT_ONCE:]
-            yield Chunk(source.facts.name, measurement, node, held[:AT_ONCE])
+class _Host:
+    """One host's samples: the shapes that they have had until now, and the points that wait to become a chunk."""
 
-
-class _Subjects:
-    """What was sampled on one host, and the shapes that its samples have had until now."""
-
-    def __init__(self, source: Source, labels: Labels, host: str, moved: Moved, left_out: LeftOut) -> None:
-        self._source = source
+    def __init__(self, name: str, source: Source, labels: Labels, moved: Moved, left_out: LeftOut) -> None:
+        self.name = name
+        self._trial = source.facts.name
         self._labels = labels
-        self._host = host
         self._moved = moved
         self._left_out = left_out
         self._shapes: dict[str, list[Shape]] = defaultdict(list)
         self._series: dict[tuple[str, str], Series] = {}
+        self._waiting: dict[str, list[Held]] = {measurement: [] for measurement in SAMPLED.values()}
 
-    def held(self, row: SampleRow, time_ns: int) -> Sequence[tuple[str, Held]]:
-        """The points of one sample with their measurements."""
-        _, subject, _, late_ns, values = row
-        for shape in self._shapes[subject]:
-            if found := shape.match(values):
-                series = shape.series
-                free_ns = self._moved.free_ns(series.written, time_ns)
-                return ((series.measurement, Sampled(shape, found.groups(), values, late_ns / 1e9, free_ns)),)
-        return self._of_new_shape(row, time_ns)
+    def chunks(self, *, at_least: int) -> Iterator[Chunk]:
+        """What waits, where it is so many points; they wait no longer then."""
+        for measurement, held in self._waiting.items():
+            while len(held) >= at_least:
+                yield Chunk(self._trial, measurement, self.name, held[:AT_ONCE])
+                del held[:AT_ONCE]
 
-    def _of_new_shape(self, row: SampleRow, time_ns: int) -> Sequence[tuple[str, Held]]:
+    def take(self, rows: Sequence[SampleRow], moments: Sequence[int]) -> None:
+        """Make points of some samples, one of each as a rule."""
+        known = self._shapes
+        for row, moment in zip(rows, moments, strict=True):
+            _, subject, _, late_ns, values = row
+            for shape in known[subject]:
+                if found := shape.match(values):
+                    late_s, free_ns = late_ns / 1e9, shape.series.free_ns(moment)
+                    line = shape.template % (*found.groups(), late_s, free_ns)
+                    shape.waiting.append((line, shape, values, late_s, free_ns))
+                    break
+            else:
+                self._take_unknown(row, moment)
+
+    def _take_unknown(self, row: SampleRow, moment: int) -> None:
+        """A sample of a shape that was not seen yet, or of none."""
         _, subject, _, late_ns, text = row
         values = json.loads(text)
         parts = self._by_measurement(values)
         if len(parts) == 1 and len(self._shapes[subject]) < SHAPES:
             ((measurement, of_one),) = parts.items()
-            shape = shape_of(self._series_of(measurement, subject), list(of_one))
-            if len(of_one) == len(values) and shape.match(text):
-                self._shapes[subject].append(shape)
-                return self.held(row, time_ns)
-        made = (self._point(name, subject, of_one, late_ns, time_ns) for name, of_one in parts.items())
-        return [(point.measurement, point) for point in made if point is not None]
+            if len(of_one) == len(values):
+                shape = shape_of(self._series_of(measurement, subject), list(of_one), self._waiting[measurement])
+                if shape.match(text):
+                    self._shapes[subject].append(shape)
+                    self.take([row], [moment])
+                    return
+        for measurement, of_one in parts.items():
+            point = self._point(self._series_of(measurement, subject), of_one, late_ns / 1e9, moment)
+            if point is not None:
+                self._waiting[measurement].append(point)
 
     def _by_measurement(self, values: Mapping[str, float]) -> dict[str, dict[str, float]]:
         """The values by the measurement that their metrics are of."""
@@ -104,29 +110,25 @@ class _Subjects:
                 self._left_out.add("sample", name, UNKNOWN)
         return parts
 
-    def _point(
-        self, measurement: str, subject: str, values: Mapping[str, float], late_ns: int, time_ns: int
-    ) -> Point | None:
-        series = self._series_of(measurement, subject)
-        measured = typed_point(measurement, series.tags, time_ns, values, self._left_out)
+    def _point(self, series: Series, values: Mapping[str, float], late_s: float, moment: int) -> Point | None:
+        measured = typed_point(series.measurement, series.tags, moment, values, self._left_out)
         if measured is None:
             return None
-        fields = {**measured.fields, **last_fields(series, late_ns / 1e9)}
-        return Point(measurement, series.tags, self._moved.free_ns(series.written, time_ns), fields)
+        fields = {**measured.fields, **last_fields(series, late_s)}
+        return Point(series.measurement, series.tags, series.free_ns(moment), fields)
 
     def _series_of(self, measurement: str, subject: str) -> Series:
         if (measurement, subject) not in self._series:
             tags, own = self._described(measurement, subject)
-            text = written(Point(measurement, tags, 0, own))
-            held = typed_point(measurement, tags, 0, {**own, "trial": self._source.facts.name}, self._left_out)
-            fields = dict(held.fields) if held is not None else {}
-            trial = str(fields.pop("trial", ""))
-            self._series[measurement, subject] = Series(measurement, tags, text, fields, trial)
+            told = typed_point(measurement, tags, 0, {**own, TRIAL: self._trial}, self._left_out)
+            fields = {} if told is None else told.fields
+            text = written(Point(measurement, tags, 0, fields))
+            self._series[measurement, subject] = Series(measurement, tags, text, fields, self._moved.of(text))
         return self._series[measurement, subject]
 
     def _described(self, measurement: str, subject: str) -> tuple[Tags, Mapping[str, FieldValue]]:
         """The tags of a subject's points, and the fields that say what has no tag."""
-        labels, host = self._labels, self._host
+        labels, host = self._labels, self.name
         of_process = _PROCESS.fullmatch(subject)
         role = labels.role_of(host)
         own: dict[str, FieldValue] = {}

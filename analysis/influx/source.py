@@ -1,7 +1,7 @@
 """One trial as it is read for a database: what the report's analysis knows of it, and where its samples lie.
 
-Samples are the mass of a trial and are not loaded: only those are which the analysis itself needs, of chrony and of
-how long the processes that live on waited for a core.
+Samples are the mass of a trial and are not loaded: only chrony's are, which the analysis needs, and of the processes
+that live on how long they waited for a core, where a message asks for it.
 """
 
 from __future__ import annotations
@@ -10,23 +10,20 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from pathlib import Path
 
 from analysis import store
-from analysis.influx.sample_rows import SampleRow, count_of, sample_rows, sampling_segments
+from analysis.influx.sample_rows import SampleRow, count_of, sample_rows, sampling_segments, waits_of
 from analysis.influx.wall import Wall, wall_of
 from analysis.load import Records, load_spools
 from analysis.model import TrialFacts, TrialTimes
-from analysis.starvation import ESTIMATED, METRIC
 from analysis.timeline import TimelineError, axis_of
 from analysis.trial import UNUSABLE, TrialError, analyse, spool_facts, trial_facts, unusable
-from instrument.records import Sample
+from instrument.records import Sample, Segment
 
 TRIAL_FILE, RECORDS, SPOOL = "trial.json", "records", "spool"
-_LIVING_ON = sorted({role for roles in ESTIMATED.values() for role in roles})
-_NEEDED = "collector = 'chrony' OR (contains(\"values\", '\"{metric}\"') AND ({roles}))".format(
-    metric=METRIC, roles=" OR ".join(f"subject LIKE '{role}:%'" for role in _LIVING_ON)
-)
+_NEEDED = {Sample.kind: "collector = 'chrony'"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +105,7 @@ def source_of(folder: Path) -> Source:
     try:
         if not stored.is_dir():
             return _source(facts, load_spools(folder / SPOOL), None)
-        return _source(facts, store.load(stored, only={Sample.kind: _NEEDED}), stored)
+        return _source(facts, store.load(stored, only=_NEEDED), stored)
     except UNUSABLE as error:
         times = unusable(facts, error)
         return Source(times.facts, times, Records(segments=()), Wall(None, 0, {}), None)
@@ -116,7 +113,8 @@ def source_of(folder: Path) -> Source:
 
 def _source(facts: TrialFacts, records: Records, stored: Path | None) -> Source:
     try:
-        times, axis = analyse(records, facts), axis_of(records)
+        read = None if stored is None else partial(waits_of, stored, records)
+        times, axis = analyse(records, facts, read_waits=read), axis_of(records)
     except TimelineError as error:
         times, axis = unusable(facts, error), None
     if stored is not None:
@@ -131,8 +129,22 @@ def extent_ns(folder: Path) -> tuple[int, int]:
     Cheap: of stored records the headers and trailers are read, of spool files their first and last lines. Empty,
     (0, -1), where there are none.
     """
-    stored = folder / RECORDS
-    spans = store.wall_extents(stored) if stored.is_dir() else _spool_extents(folder)
+    headers = folder / RECORDS / f"{Segment.kind}{store.SUFFIX}"
+    if headers.exists():
+        return _stored_extent(headers, headers.stat().st_mtime_ns)
+    return _whole(_spool_extents(folder))
+
+
+@lru_cache(maxsize=10_000)
+def _stored_extent(headers: Path, written_ns: int) -> tuple[int, int]:
+    """Of one file once: an export asks trial by trial, and each time of all."""
+    try:
+        return _whole(store.wall_extents(headers.parent))
+    except store.StoreError:
+        return _whole([])
+
+
+def _whole(spans: Sequence[tuple[int, int]]) -> tuple[int, int]:
     return (min(low for low, _ in spans), max(high for _, high in spans)) if spans else (0, -1)
 
 
