@@ -38,7 +38,7 @@ $(DONE): pyproject.toml
 # program:Debian package. Services of the packages are not started.
 NEEDED := ip:iproute2 tc:iproute2 ss:iproute2 iptables:iptables sshd:openssh-server ssh-keygen:openssh-client \
 	tcpdump:tcpdump iperf3:iperf3 ping:iputils-ping chromium:chromium ps:procps unshare:util-linux \
-	influxd:influxdb victoria-metrics:victoria-metrics
+	influxd:influxdb victoria-metrics:victoria-metrics node:nodejs npm:npm
 
 programs:
 	@missing=; \
@@ -58,13 +58,21 @@ programs:
 		$(ROOT) chmod 755 $$policy; trap "$(ROOT) rm -f $$policy" EXIT; fi; \
 	$(ROOT) apt-get update -qq && $(ROOT) env DEBIAN_FRONTEND=noninteractive $$install >/dev/null
 
+# what tests hold dashboards against; without npm those tests are skipped
+NPM := $(VENV)/npm
+
+$(NPM)/.done: tests/npm/package.json tests/npm/package-lock.json | $(DONE)
+	@command -v npm >/dev/null || { echo 'setup: no npm: dashboards are not held against their schema' >&2; exit 0; }; \
+	mkdir -p $(NPM) && cp $^ $(NPM) && echo 'setup: installing npm packages into $(NPM)' && \
+	npm ci --prefix $(NPM) --silent --no-audit --no-fund && touch $@
+
 demo: setup
 	@$(ROOT) $(BIN)/fedprobe run quickstart
 
-test: setup
+test: setup $(NPM)/.done
 	@$(ROOT) $(PYTEST)
 
-test-long: setup
+test-long: setup $(NPM)/.done
 	@FEDPROBE_TIERS=long $(ROOT) $(PYTEST)
 
 test-flower-versions: setup

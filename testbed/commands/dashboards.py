@@ -13,7 +13,7 @@ EXAMPLES = """\
 examples:
   fedprobe dashboards export --out lab-dashboards     files, and a compose file that shows them
   GRAFANA_TOKEN=... fedprobe dashboards install --grafana-url https://grafana.lab:3000
-  fedprobe dashboards install --grafana-url https://grafana.lab:3000 --token-file ~/.grafana --folder Measurements
+  fedprobe dashboards install --grafana-url https://grafana.lab:3000 --token-file token --folder Lab
   fedprobe dashboards install --grafana-url http://localhost:3000 --source-url http://influxdb:8086
   INFLUXDB_TOKEN=... fedprobe dashboards install --influxdb-url https://influxdb.lab:8086 --org lab
 """
@@ -52,7 +52,7 @@ def add_to(commands: Commands) -> None:
     parser.add_argument(
         "--token-file", type=Path, metavar="FILE", help="the token of the server, in a file of mode 600"
     )
-    parser.add_argument("--ca-file", type=Path, metavar="FILE", help="authority of the server's certificate, PEM")
+    parser.add_argument("--ca", type=Path, metavar="FILE", help="authority of the server's certificate, PEM")
     parser.set_defaults(execute=execute)
 
 
@@ -80,7 +80,7 @@ def _export(options: argparse.Namespace) -> int:
     return 0
 
 
-_OF_INSTALL = ("grafana_url", "folder", "source_url", "influxdb_url", "org", "token_file", "ca_file")
+_OF_INSTALL = ("grafana_url", "folder", "source_url", "influxdb_url", "org", "token_file", "ca")
 
 
 def _install(options: argparse.Namespace) -> int:
@@ -102,8 +102,8 @@ def _into_grafana(options: argparse.Namespace) -> int:
     token = secrets.secret(os.environ, secrets.GRAFANA, options.token_file, maker=_OF_GRAFANA)
     if options.source_url is not None:
         checked_url(options.source_url, "--source-url")
-    _warn(options.grafana_url)
-    with Api("Grafana", options.grafana_url, f"Bearer {token}", options.ca_file) as api:
+    _warn("Grafana", options.grafana_url)
+    with Api("Grafana", options.grafana_url, f"Bearer {token}", options.ca) as api:
         print(f"Grafana {grafana_api.check(api)} at {options.grafana_url}", file=sys.stderr)
         folder = grafana_api.place(api, options.folder) if options.folder else ""
         if options.source_url is not None:
@@ -120,18 +120,18 @@ def _into_influxdb(options: argparse.Namespace) -> int:
     from testbed.dashboards.http_api import Api
 
     token = secrets.secret(os.environ, secrets.INFLUXDB, options.token_file, maker=_OF_INFLUXDB)
-    _warn(options.influxdb_url)
-    with Api("InfluxDB", options.influxdb_url, f"Token {token}", options.ca_file) as api:
+    _warn("InfluxDB", options.influxdb_url)
+    with Api("InfluxDB", options.influxdb_url, f"Token {token}", options.ca) as api:
         print(f"InfluxDB {influxdb_api.check(api)} at {options.influxdb_url}", file=sys.stderr)
         for name in influxdb_api.install(api, options.org or "fedprobe"):
             print(name)
     return 0
 
 
-def _warn(url: str) -> None:
-    from testbed.dashboards.http_api import is_in_clear
+def _warn(name: str, url: str) -> None:
+    from testbed.dashboards.http_api import checked_url, is_in_clear
 
-    if is_in_clear(url):
+    if is_in_clear(checked_url(url, name)):
         print(
             f"{url}: the token crosses the network unencrypted. Use https where the server has it.", file=sys.stderr
         )

@@ -212,15 +212,13 @@ def _source() -> Json:
 
 
 def _variable(variable: Variable) -> Json:
-    query = influxql_list(variable)
     made: Json = {
         "name": variable.name,
         "label": variable.label,
         "description": variable.description,
         "type": "query",
         "datasource": SOURCE,
-        "query": query,
-        "definition": query,
+        "query": influxql_list(variable),
         "hide": _HIDDEN_NEVER,
         "refresh": _ON_TIME_RANGE,
         "sort": _BY_NUMBER if variable.name == "round" else _EVERY_NAME,

@@ -29,18 +29,29 @@ class Look:
 def look_of(panel: Panel) -> Look:
     """How a panel looks."""
     type_, options, custom = _BY_KIND[panel.kind](panel)
-    defaults: Json = {"color": _PALETTE, "thresholds": _thresholds(panel)}
+    defaults: Json = {}
     if panel.unit:
         defaults["unit"] = panel.unit
     if panel.decimals is not None:
         defaults["decimals"] = panel.decimals
     if panel.kind is Kind.NUMBER:
-        defaults |= {"color": {"mode": "thresholds"}, "noValue": "-"}
+        defaults["noValue"] = "-"
     if panel.kind is Kind.STATES:
         defaults["displayName"] = f"${{__field.labels.{panel.label}}}"
     if custom:
         defaults["custom"] = custom
-    return Look(type_, options, defaults, [*_colours(panel), *_units(panel)])
+    return Look(type_, options, defaults, [_of_values(panel), *_colours(panel), *_units(panel)])
+
+
+def _of_values(panel: Panel) -> Json:
+    """Colours and limits of all values: as an override, since the types of defaults take no text for their modes."""
+    by_limit = {"mode": "thresholds"}
+    properties = [
+        {"id": "thresholds", "value": _thresholds(panel)},
+        {"id": "color", "value": by_limit if panel.kind is Kind.NUMBER else _PALETTE},
+    ]
+    kind = "string" if panel.kind is Kind.STATES else "number"
+    return {"matcher": {"id": "byType", "options": kind}, "properties": properties}
 
 
 def _thresholds(panel: Panel) -> Json:

@@ -104,7 +104,7 @@ class Api:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return InstallError(
                 f"{self.name} at {self.url}: its certificate is not accepted: {cause.verify_message}. State the "
-                "authority that signed it (--ca-file), or the name that the certificate is for."
+                "authority that signed it (--ca), or the name that the certificate is for."
             )
         if isinstance(cause, ssl.SSLError):
             return InstallError(
@@ -125,7 +125,8 @@ def checked_url(url: str, name: str) -> str:
     except ValueError:
         known = None
     if not known:
-        raise InstallUsageError(f"{name}: {url!r} is no address. Give one such as https://grafana.lab:3000.")
+        shown = "what is given" if "@" in url else repr(url)  # there may be a password in it
+        raise InstallUsageError(f"{name}: {shown} is no address. Give one such as https://grafana.lab:3000.")
     if parts.username is not None or parts.password is not None:
         raise InstallUsageError(f"{name}: the address holds a user or password. Leave it out: a token is used.")
     if parts.query or parts.fragment:
@@ -146,5 +147,5 @@ def _verified(authorities: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=str(authorities))
     except ssl.SSLError as error:
         raise InstallUsageError(
-            f"--ca-file {authorities}: holds no certificate: {error.reason}. Name a file in PEM form."
+            f"--ca {authorities}: holds no certificate: {error.reason}. Name a file in PEM form."
         ) from error

@@ -122,7 +122,7 @@ _LOSS = Panel(
     label="scenario",
 )
 _EVERY_TRIAL = Panel(
-    "Trials",
+    "Every trial",
     "One row a trial, the latest first. The link of its name opens its rounds, in a time range around it.",
     Kind.TABLE,
     (

@@ -14,7 +14,10 @@ from testbed.dashboards.boards import DASHBOARDS
 from testbed.dashboards.exporting import SHIPPED
 from testbed.dashboards.grafana import grafana, text
 from testbed.dashboards.influxdb_template import CHECKED, template
+from testbed.dashboards.page import described
 
+MARK = "<!-- panels -->"
+PAGE = Path(__file__).parents[2] / "docs" / "dashboards.md"
 _NOTE = "# Written by fedprobe from its panels; a change here is lost with the next export.\n"
 
 
@@ -44,6 +47,11 @@ def _yaml(documents: list[Any]) -> str:
     return str(yaml.dump_all(documents, Dumper=dumper, sort_keys=False, allow_unicode=True, width=118))
 
 
+def with_panels(page: str) -> str:
+    """docs/dashboards.md, its list of panels as they are now."""
+    return f"{page.partition(MARK)[0]}{MARK}\n\n{described()}"
+
+
 def write(folder: Path) -> None:
     """Write all of them below a folder, and take away what is no longer made."""
     made = written()
@@ -58,3 +66,4 @@ def write(folder: Path) -> None:
 
 if __name__ == "__main__":
     write(SHIPPED)
+    PAGE.write_text(with_panels(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
