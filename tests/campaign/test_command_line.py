@@ -12,8 +12,8 @@ import pytest
 
 from testbed.cli import parser
 
-COMMANDS = ("run", "watch", "power", "report", "export", "dashboards", "instrument", "provision", "preflight", "selftest",
-            "testbed")  # fmt: skip
+COMMANDS = ("run", "watch", "power", "report", "export", "dashboards", "instrument", "provision", "preflight",
+            "selftest", "testbed")  # fmt: skip
 HEAVY = ("flwr", "torch", "scapy", "paramiko", "duckdb", "plotly", "matplotlib", "influxdb_client", "numpy",
          "scipy", "pydantic", "rich", "pyroute2", "httpx")  # fmt: skip
 
