@@ -4,9 +4,10 @@ r"""Points as InfluxDB's line protocol, for the servers of versions 1, 2 and 3.
 sign have a backslash before them; in strings, which stand in double quotes, a double quote and a backslash have.
 Integers end in `i`; a float keeps its decimal point or exponent.
 
-Names and tags have no escape for a control character, nor for a backslash at their end (it would escape the
-separator that follows), and a field's name none for any backslash: `line` refuses those, and `tag_value` makes of any text one that can be written. Strings hold
-any character, line breaks too.
+Names and tags have no escape for a control character, nor tags for a backslash at their end (it would escape the
+separator that follows), nor names for any backslash, nor a field's name for a double quote (influxdb 1.6 reads those
+otherwise): `line` refuses them. `tag_value` makes of any text one that can be written. Strings hold any character,
+line breaks too.
 Sources: InfluxData, "Line protocol reference" (1.8 and 2); the parser of influxdb 1.6, models/points.go, which
 takes a character in a name or tag as escaped where a backslash stands right before it.
 """
@@ -121,8 +122,8 @@ def _name(name: str, what: str) -> str:
     """A tag's or field's name: InfluxDB keeps `time` and names that begin with `_` for itself."""
     if name == "time":
         raise LineError(f"{what} 'time': InfluxDB keeps that name for itself")
-    if what == "field" and "\\" in name:
-        raise LineError(f"field {name!r}: servers read a backslash in a field's name in different ways")
+    if what == "field" and '"' in name:
+        raise LineError(f"field {name!r}: servers take a double quote there for the begin of a string")
     return _written(name, what).translate(_ESCAPES)
 
 
@@ -138,6 +139,8 @@ def _written(text: str, what: str, *, is_name: bool = True) -> str:
         raise LineError(f"{what} {text!r}: {unwritable[0]!r} cannot be written there")
     if text.endswith("\\"):
         raise LineError(f"{what} {text!r}: a backslash at its end would escape what follows")
+    if is_name and "\\" in text:
+        raise LineError(f"{what} {text!r}: servers read a backslash in a name in different ways")
     if is_name and text.startswith("_"):
         raise LineError(f"{what} {text!r}: InfluxDB keeps names that begin with _ for itself")
     return text
