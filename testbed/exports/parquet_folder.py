@@ -21,7 +21,7 @@ from testbed.exports.target import MarkedFolder
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-ROWS_A_FILE = 100_000
+ROWS_A_FILE = 20_000
 
 
 def write_parquet(folder: Path, run: Path, trials: Iterable[ExportedTrial]) -> dict[str, int]:

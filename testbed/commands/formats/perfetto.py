@@ -45,7 +45,7 @@ def execute(options: argparse.Namespace) -> int:
         most = max(written.thinned.values())
         print(
             f"fedprobe: {len(written.thinned)} counters have more readings than the file has room for: each of their "
-            f"values is the mean of up to {most} readings. Name fewer trials with --trial to see them all.",
+            f"values is the mean of up to {most} readings. One --trial has more room; csv has every reading.",
             file=sys.stderr,
         )
     print("events: " + ", ".join(f"{name} {count}" for name, count in written.counts.items()))
