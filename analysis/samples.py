@@ -123,7 +123,7 @@ def wait_readings(trial: TrialTimes) -> dict[str, list[tuple[float, float]]]:
     for message in good_messages(trial):
         for phase, waited_s in message.waited_for_core_s.items():
             interval = message.intervals[phase]
-            name = _phase_name(phase, message)
+            name = phase_name(phase, message)
             whose = "" if phase in ONCE_A_ROUND else message.message_id
             found[name][whose, interval.start_ns, interval.end_ns] = (waited_s, interval.seconds)
     return {phase: list(found[phase].values()) for phase in sorted(found, key=phase_order)}
@@ -179,7 +179,7 @@ def _message_phases(message: MessageTimes) -> Iterable[tuple[str, float, tuple[i
     for phase, interval in message.intervals.items():
         if phase in {"uplink", "downlink"}:
             continue
-        name = _phase_name(phase, message)
+        name = phase_name(phase, message)
         mark = (interval.start_ns, interval.end_ns) if phase in ONCE_A_ROUND else None
         yield name, interval.seconds, mark
     for transfer in (message.downlink, message.uplink):
@@ -188,7 +188,8 @@ def _message_phases(message: MessageTimes) -> Iterable[tuple[str, float, tuple[i
                 yield name if train else f"evaluate_{name}", seconds, None
 
 
-def _phase_name(phase: str, message: MessageTimes) -> str:
+def phase_name(phase: str, message: MessageTimes) -> str:
+    """What a phase of a message is called where trains and evaluates stand side by side."""
     return phase if message.function == "train" or phase in _OF_THE_APP else f"evaluate_{phase}"
 
 

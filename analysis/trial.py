@@ -98,15 +98,21 @@ def load_trial(folder: Path) -> TrialTimes:
     campaign its report.
     Raises TrialError for a folder that is no trial.
     """
+    return read_trial(folder)[0]
+
+
+def read_trial(folder: Path) -> tuple[TrialTimes, Records | None]:
+    """What `load_trial` makes, and the records that it was made of; None where they cannot be read."""
     facts = trial_facts(folder / "trial.json")
     stored = folder / "records"
+    records: Records | None = None
     unreadable: Sequence[tuple[str, str, str]] = ()
     try:
         records = store.load(stored) if stored.is_dir() else load_spools(folder / "spool")
         unreadable = _unreadable(records)
-        return analyse(records, facts)
+        return analyse(records, facts), records
     except UNUSABLE as error:
-        return unusable(facts, error, unreadable)
+        return unusable(facts, error, unreadable), records
 
 
 def unusable(facts: TrialFacts, error: Exception, unreadable: Sequence[tuple[str, str, str]] = ()) -> TrialTimes:

@@ -15,6 +15,7 @@ from testbed.design.factors import of_a_trial
 from testbed.errors import UsageError
 from testbed.faults.tables import NONE, FaultName, FaultStep, Steps, require_known
 from testbed.inventory import NetworkName
+from testbed.sink.table import InfluxTable
 from testbed.validation import explained, stated
 from testbed.validity_limits import ValidityLimits
 
@@ -231,6 +232,7 @@ class Campaign(_Strict):
     validity: ValidityLimits = ValidityLimits()
     priorities: dict[FLOWER_ROLES, Annotated[int, Field(ge=-20, le=19)]] = {}
     fault: dict[FaultName, Steps] = {}
+    influxdb: InfluxTable | None = None
 
     @property
     def fault_name(self) -> str:

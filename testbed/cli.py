@@ -9,7 +9,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from testbed.commands import dashboards, instrument, power, preflight, provision, report, run, selftest, testbed
+from testbed.commands import (
+    dashboards,
+    export,
+    instrument,
+    power,
+    preflight,
+    provision,
+    report,
+    run,
+    selftest,
+    testbed,
+)
 
 DESCRIPTION = """\
 fedprobe measures where the time of federated learning goes: Flower clients on Raspberry Pis
@@ -19,6 +30,7 @@ examples:
   fedprobe run quickstart                 compare Ethernet, WiFi and 5G on this machine
   fedprobe power --deviation 0.08 --effect 1.1    how many repetitions that needs
   fedprobe report RUN_DIR                 read it again
+  fedprobe export csv RUN_DIR             its tables, for other programs
   fedprobe provision lab.toml             make the hosts of a real lab ready
   fedprobe preflight lab.toml             is that testbed fit to measure
   fedprobe selftest --quick               how wrong this instrument is, against packets
@@ -40,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument("--version", action="store_true", help="print the version and exit")
     commands = made.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for command in (run, power, report, instrument, provision, preflight, selftest, testbed, dashboards):
+    for command in (run, power, report, export, dashboards, instrument, provision, preflight, selftest, testbed):
         command.add_to(commands)
     return made
 

@@ -53,3 +53,40 @@ class RunProgress:
     def say(self, line: str) -> None:
         """A line that stays."""
         self._console.print(line, markup=False)
+
+
+class PointsProgress:
+    """Points of an export that are written, and then those that were read back."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        self._console = Console(stderr=True, highlight=False)
+        self._shown: Progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}"),
+            TimeElapsedColumn(),
+            console=self._console,
+            refresh_per_second=4,
+            transient=True,
+            disable=not self._console.is_terminal,
+        )
+        self._task: TaskID = self._shown.add_task("connecting")
+
+    def __enter__(self) -> PointsProgress:
+        self._shown.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._shown.stop()
+
+    def reached(self, trial: str, what: str, points: int) -> None:
+        """So many points of a trial are written, or read back."""
+        self._shown.update(self._task, description=f"{trial}: {points} points {what}")
+
+    def say(self, line: str) -> None:
+        """A line that stays."""
+        self._console.print(line, markup=False)

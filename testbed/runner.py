@@ -26,6 +26,7 @@ from testbed.progress import RunProgress
 from testbed.resume import finish, finish_half_done
 from testbed.run_folder import MANIFEST, RunFolder
 from testbed.setting import Setting
+from testbed.sink.feed import Feed
 from testbed.standing import Standing
 from testbed.trial import conduct
 from testbed.trial_document import asked
@@ -41,13 +42,26 @@ def run(prepared: Prepared, folder: RunFolder) -> int:
     """
     mark = f"{getpass.getuser()}@{socket.gethostname()}:{folder.path}"
     began = datetime.fromisoformat(folder.read(MANIFEST)["begun"])
-    with Interrupts() as interrupts, RunProgress(prepared.rounds) as progress:
-        standing = Standing(prepared=prepared, folder=folder, mark=mark, interrupts=interrupts, progress=progress)
+    with (
+        Interrupts() as interrupts,
+        RunProgress(prepared.rounds) as progress,
+        Feed(prepared.campaign.influxdb, folder.path, progress.say) as feed,
+    ):
+        standing = Standing(
+            prepared=prepared,
+            folder=folder,
+            mark=mark,
+            interrupts=interrupts,
+            progress=progress,
+            before_timed=feed.pause,
+        )
         finish_half_done(standing)
         with standing:
             for planned in prepared.trials:
                 _settle(standing, prepared, planned, folder, began=began)
+                feed.begin()
             _fetch_late(standing, prepared, folder)
+        feed.finish()
         codes = {_code(folder.trial(planned.name).facts) for planned in prepared.trials}
     return next((code for code in (FAILED, EXIT_UNFIT) if code in codes), EXIT_GOOD)
 

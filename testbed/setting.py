@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +19,10 @@ from testbed.shell import Shell
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """The app, the testbed, and logins to its hosts by their names; `run` marks the run's processes on hosts."""
+    """The app, the testbed, and logins to its hosts by their names; `run` marks the run's processes on hosts.
+
+    `before_timed`: what ends all else that the controller does, before a trial is checked and timed.
+    """
 
     app: Path
     inventory: Inventory
@@ -28,6 +31,7 @@ class Setting:
     interrupts: Interrupts
     progress: RunProgress
     run: str = ""
+    before_timed: Callable[[], None] = lambda: None
 
     def deployment(self, planned: PlannedTrial, attempt: int) -> Deployment:
         """A trial's processes there. Hosts keep the files of each attempt apart."""

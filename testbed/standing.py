@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from types import TracebackType
@@ -38,6 +38,7 @@ class Standing:
     mark: str
     interrupts: Interrupts
     progress: RunProgress
+    before_timed: Callable[[], None] = lambda: None
     _key: str = ""
     _setting: Setting | None = None
     _sessions: dict[str, Shell] = field(default_factory=dict)
@@ -85,6 +86,7 @@ class Standing:
             interrupts=self.interrupts,
             progress=self.progress,
             run=self.mark,
+            before_timed=self.before_timed,
         )
 
     @contextmanager

@@ -128,6 +128,7 @@ class _Attempt:
         self.pins.apply()
 
     def _check(self) -> None:
+        self.setting.before_timed()
         self.against += quick_look.unfit(self.deployment)
         if not self.against:
             self.machine.begin()

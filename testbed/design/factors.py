@@ -38,7 +38,7 @@ _REFUSED = {
     f"{APP_SETTINGS}.num-clients": "is given by `clients`. Write factors.clients",
 }
 _ABSENT = object()
-_NOT_SETTINGS = ("factors", "design", "trial", "fault", "churn")
+_NOT_SETTINGS = ("factors", "design", "trial", "fault", "churn", "influxdb")
 TRACE = "testbed.trace"
 _OPEN = (APP_SETTINGS, TRACE)  # tables whose keys the campaign's model does not know
 TABLES = (TRACE, "testbed.background")  # levels may also be whole tables

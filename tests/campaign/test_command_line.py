@@ -12,7 +12,18 @@ import pytest
 
 from testbed.cli import parser
 
-COMMANDS = ("run", "power", "report", "instrument", "provision", "preflight", "selftest", "testbed", "dashboards")
+COMMANDS = (
+    "run",
+    "power",
+    "report",
+    "export",
+    "dashboards",
+    "instrument",
+    "provision",
+    "preflight",
+    "selftest",
+    "testbed",
+)
 HEAVY = ("flwr", "torch", "scapy", "paramiko", "duckdb", "plotly", "matplotlib", "influxdb_client", "numpy",
          "scipy", "pydantic", "rich", "pyroute2", "httpx")  # fmt: skip
 
