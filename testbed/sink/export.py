@@ -14,6 +14,7 @@ from analysis.influx.line_protocol import line
 from analysis.influx.point import Point
 from analysis.influx.points import chunks_of
 from analysis.influx.source import trial_folders
+from instrument.clock import SystemClock
 from testbed.run_folder import TrialFolder
 from testbed.run_lock import held
 from testbed.sink.comparison import EXAMPLES, Comparison
@@ -34,7 +35,10 @@ AGAIN = 3
 
 @dataclass(slots=True, kw_only=True)
 class TrialOutcome:
-    """What became of a trial's points. `verified`: they were read back and compared."""
+    """What became of a trial's points; `write_s` and `read_s` are what it took.
+
+    `verified`: they were read back and compared.
+    """
 
     trial: str
     points: int = 0
@@ -44,6 +48,8 @@ class TrialOutcome:
     different: int = 0
     duplicates: int = 0
     dead_letters: int = 0
+    write_s: float = 0.0
+    read_s: float = 0.0
     verified: bool = False
     examples: list[str] = field(default_factory=list)
 
@@ -161,10 +167,14 @@ class _Export:
         """Write one trial, look at what is there, send again what is missing."""
         outcome = TrialOutcome(trial=name)
         letters = DeadLetters(self._asked.run_dir, self._asked.target, name)
+        began_ns = SystemClock().mono_ns()
         self._write(name, outcome, letters)
+        written_ns = SystemClock().mono_ns()
         self._patiently(self._see_whether_readable)
         if not self.outcome.unverified:
             self._verify(name, outcome, letters)
+        outcome.write_s = (written_ns - began_ns) / 1e9
+        outcome.read_s = (SystemClock().mono_ns() - written_ns) / 1e9
         outcome.dead_letters = len(letters)
         letters.forget_earlier()
         self.cursor.advance(name, outcome.points, settled=outcome.ok)

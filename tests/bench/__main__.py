@@ -1,6 +1,7 @@
 """What the instrument costs: `make bench`. Writes docs/benchmarks.md; the last line of its output is `RESULT {json}`.
 
-`--quick` runs a few pairs and writes nothing; it is for work on the benchmark itself.
+`--quick` runs a few pairs and writes nothing; it is for work on the benchmark itself. `--only export` measures the
+export to a database alone, in some minutes, and writes its part of the page.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from testbed.errors import FedprobeError
-from tests.bench import hot_path, micro, on_wire, rounds
+from tests.bench import export, hot_path, micro, on_wire, rounds
 from tests.bench.capture_reader import read_rate_ratio
 from tests.bench.page import page
 from tests.bench.progress import say
@@ -44,22 +45,43 @@ def main(arguments: list[str]) -> int:
     """Measure, print the table, write the page."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a few pairs; docs/benchmarks.md is left as it is")
-    quick = bool(parser.parse_args(arguments).quick)
+    parser.add_argument("--only", choices=("export",), help="this part alone; the rest of the page stays")
+    options = parser.parse_args(arguments)
+    quick = bool(options.quick)
     try:
+        say("the export to a database")
+        exported = exporting(quick=quick)
+        if options.only:
+            return only_export(exported, quick=quick)
         found = measured(QUICK if quick else WHOLE)
     except FedprobeError as error:
         print(f"bench: {error}", file=sys.stderr)
         print(f"RESULT {json.dumps({'error': str(error), 'ok': False})}")
         return 1
-    table = rows(found)
+    table = [*rows(found), *export.rows(exported)]
     good = all(row.ok is not False for row in table)
     print(markdown(table))
     if not quick:
-        DOCS.write_text(page(found, table), encoding="utf-8")
+        DOCS.write_text(export.with_part(page(found, rows(found)), export.part(exported)), encoding="utf-8")
         say(f"written: {DOCS}")
-    result: dict[str, Any] = {**document(found), "ok": good}
+    result: dict[str, Any] = {**document(found), "export": export.document(exported), "ok": good}
     print(f"RESULT {json.dumps(result)}")
     return 0 if good else 1
+
+
+def exporting(*, quick: bool) -> export.ExportResult:
+    """The export, in a folder of its own."""
+    with tempfile.TemporaryDirectory() as name:
+        return export.measure(Path(name), quick=quick)
+
+
+def only_export(exported: export.ExportResult, *, quick: bool) -> int:
+    """Print and write that part alone."""
+    print(markdown(export.rows(exported)))
+    if not quick:
+        DOCS.write_text(export.with_part(DOCS.read_text(encoding="utf-8"), export.part(exported)), encoding="utf-8")
+    print(f"RESULT {json.dumps({'export': export.document(exported), 'ok': exported.ok})}")
+    return 0 if exported.ok else 1
 
 
 def measured(size: Size) -> Figures:
