@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -27,8 +28,10 @@ from testbed.sink.server import Found, found, prepared, writer
 from testbed.sink.target import Target
 from testbed.sink.token import Token
 
-BATCH_LINES = 5000
-BATCH_CHARACTERS = 4_000_000
+BATCH_LINES = 20_000
+BATCH_CHARACTERS = 8_000_000
+IN_FLIGHT = 2
+"""Batches that are on their way at once: a server has two processors or more."""
 AGAIN = 3
 """How often what is missing is sent again before it is told."""
 
@@ -189,20 +192,20 @@ class _Export:
     def _write(self, name: str, outcome: TrialOutcome, letters: DeadLetters) -> None:
         """Lines are made while those before them are on their way."""
         before = self.cursor.written(name)
-        with ThreadPoolExecutor(1, thread_name_prefix="fedprobe-sink") as pool:
-            on_its_way: Future[list[Refused]] | None = None
-            reached = sent = 0
+        with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="fedprobe-sink") as pool:
+            on_their_way: deque[tuple[Future[list[Refused]], int]] = deque()
+            reached = 0
             for reached, lines in batches(self._chunks(name, self.outcome.left_out), after=before):
+                if len(on_their_way) == IN_FLIGHT:
+                    self._arrived(name, *on_their_way.popleft(), letters)
                 if lines:
-                    self._arrived(name, on_its_way, sent, letters)
-                    on_its_way, sent = pool.submit(self._delivery.deliver, lines), reached
+                    on_their_way.append((pool.submit(self._delivery.deliver, lines), reached))
                     outcome.written += len(lines)
-            self._arrived(name, on_its_way, sent, letters)
+            while on_their_way:
+                self._arrived(name, *on_their_way.popleft(), letters)
         outcome.points = reached
 
-    def _arrived(self, name: str, sent: Future[list[Refused]] | None, reached: int, letters: DeadLetters) -> None:
-        if sent is None:
-            return
+    def _arrived(self, name: str, sent: Future[list[Refused]], reached: int, letters: DeadLetters) -> None:
         letters.add(sent.result())
         self.cursor.advance(name, reached)
         self._asked.progress(name, "written", reached)
