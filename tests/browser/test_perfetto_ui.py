@@ -12,7 +12,7 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parent.parent / "exports"))
 sys.path.append(str(Path(__file__).resolve().parent))
 
-from made_runs import made_run
+from exported_runs import made_run
 from perfetto_ui import asked, opened
 from playwright.sync_api import Browser
 

@@ -10,7 +10,7 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parent.parent / "analysis"))
 sys.path.append(str(Path(__file__).resolve().parent))
 
-from made_runs import made_run
+from exported_runs import made_run
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_runs import NASTY
+from exported_runs import NASTY
 
 from analysis.document import to_json
 from analysis.exports.csv_text import csv_blocks

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import duckdb
 import pytest
-from made_runs import made_run
+from exported_runs import made_run
 
 from analysis.exports.hive import partition
 from analysis.exports.tables import TABLES
