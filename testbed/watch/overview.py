@@ -179,7 +179,6 @@ def _warnings(
             found.append(f"hosts away: nothing heard for {SILENT_S:.0f} s of {', '.join(away)}")
         if seen.errors:
             found.append(f"{seen.errors} of {seen.sent} replies of round {seen.round} are errors")
-        found += [f"instrument fault on the server: {fault}" for fault in live.faults]
     if standing == "gone":
         found += [f"{one.name}: left while {one.state}" for one in trials if one.state not in {"", "planned", "done"}]
     for one in reversed(trials):
@@ -189,4 +188,6 @@ def _warnings(
             found.append(f"{one.name}: invalid: {one.reason}")
         elif one.state == "fetching" and one.reason and not (seen and seen.name == one.name):
             found.append(f"{one.name}: {one.reason}")
+    if live is not None and seen is not None:
+        found += live.faults
     return found

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from instrument.flower.priority import PRIORITY
 from instrument.records import Dispatch, Fault, Record, Reply, Score, Serve, Span
 
 Phase = Literal["not heard", "to pull", "downlink", "on the node", "uplink", "replied"]
@@ -101,7 +102,7 @@ class ServerView:
                 self.scores |= _named(record)
                 self.scored_round = max(self.scored_round, record.round)
             case Fault():
-                self.faults.append(f"{record.where}: {record.error}")
+                self.faults.append(_told(record))
 
     def _note(self, moment_ns: int) -> None:
         self.latest_ns = max(self.latest_ns, moment_ns)
@@ -223,3 +224,8 @@ def _named(score: Score) -> dict[str, float]:
             if name.lower().endswith(what):
                 found[what if mine else f"{what} ({score.source})"] = float(value)
     return found
+
+
+def _told(fault: Fault) -> str:
+    """A fault in words; a priority that is not in force costs no phase and is none of the instrument's."""
+    return fault.error if fault.where == PRIORITY else f"instrument fault on the server: {fault.where}: {fault.error}"

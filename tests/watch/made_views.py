@@ -105,7 +105,7 @@ def live(nodes: int, **changes: Any) -> Live:
         clients=clients,
         rounds=rounds,
         scores=scores,
-        faults=["priority: flower-superlink: the asked priority was not set whole"],
+        faults=["flower-superlink: the asked priority was not set whole"],
         said=[Line(at=NOW - 80, text="003-wifi-r2: ok (133.0 s, its rounds 101.0 s: conducting 32.0 s)")],
     )
     return document.model_copy(update=changes)

@@ -7,6 +7,7 @@ import random
 
 import pytest
 
+from instrument.flower.priority import PRIORITY
 from instrument.records import Dispatch, Fault, Record, Reply, Score, Serve, Span
 from testbed.watch.server_view import KEPT_FAULTS, ServerView
 
@@ -164,7 +165,9 @@ def test_scores_errors_and_faults_are_kept_apart_and_bounded() -> None:
     view = folded([score, of_clients, *faults])
     assert view.scores == {"accuracy": 0.5, "loss": 2.0, "loss (train)": 1.0}
     assert len(view.faults) == KEPT_FAULTS
-    assert view.faults[-1] == f"w{KEPT_FAULTS + 2}: e"
+    assert view.faults[-1] == f"instrument fault on the server: w{KEPT_FAULTS + 2}: e"
+    view.take(Fault(where=PRIORITY, error="supernode: no right", mono_ns=1))
+    assert view.faults[-1] == "supernode: no right", "it costs no phase"
 
 
 def test_what_is_kept_does_not_grow_with_the_rounds() -> None:
