@@ -11,7 +11,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 ROOT := $(shell [ "$$(id -u)" = 0 ] || { sudo -n true 2>/dev/null && echo 'sudo -n --preserve-env=PATH'; })
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup programs demo test test-long test-flower-versions check bench foreign-app wheel clean
+.PHONY: help setup programs test-programs demo test test-long test-flower-versions check bench foreign-app wheel clean
 
 help:
 	@echo 'make demo         set up, then compare Ethernet, WiFi and 5G on an emulated testbed'
@@ -21,7 +21,7 @@ help:
 	@echo 'make test-flower-versions  the probes on every Flower that they support, and under its simulation'
 	@echo 'make bench        what the instrument costs, as ratios'
 	@echo 'make foreign-app  measure a Flower app that knows nothing of fedprobe'
-	@echo 'make setup        only the set-up: .venv, and the programs of the system'
+	@echo 'make setup        only the set-up of the demo: .venv, and the programs of the system'
 
 setup: $(DONE)
 
@@ -37,8 +37,9 @@ $(DONE): pyproject.toml
 
 # program:Debian package. Services of the packages are not started.
 NEEDED := ip:iproute2 tc:iproute2 ss:iproute2 iptables:iptables sshd:openssh-server ssh-keygen:openssh-client \
-	tcpdump:tcpdump iperf3:iperf3 ping:iputils-ping chromium:chromium ps:procps unshare:util-linux \
-	influxd:influxdb victoria-metrics:victoria-metrics node:nodejs npm:npm
+	tcpdump:tcpdump iperf3:iperf3 ping:iputils-ping ps:procps unshare:util-linux
+# what tests and benchmarks hold it against: a browser, databases, and where Grafana's schema and the Flux checker run
+TESTED_WITH := chromium:chromium influxd:influxdb victoria-metrics:victoria-metrics node:nodejs npm:npm
 
 programs:
 	@missing=; \
@@ -58,10 +59,13 @@ programs:
 		$(ROOT) chmod 755 $$policy; trap "$(ROOT) rm -f $$policy" EXIT; fi; \
 	$(ROOT) apt-get update -qq && $(ROOT) env DEBIAN_FRONTEND=noninteractive $$install >/dev/null
 
+test-programs:
+	@$(MAKE) --no-print-directory programs NEEDED='$(NEEDED) $(TESTED_WITH)'
+
 # what tests hold dashboards against; without npm those tests are skipped
 NPM := $(VENV)/npm
 
-$(NPM)/.done: tests/npm/package.json tests/npm/package-lock.json | $(DONE)
+$(NPM)/.done: tests/npm/package.json tests/npm/package-lock.json | $(DONE) test-programs
 	@command -v npm >/dev/null || { echo 'setup: no npm: dashboards are not held against their schema' >&2; exit 0; }; \
 	mkdir -p $(NPM) && cp $^ $(NPM) && echo 'setup: installing npm packages into $(NPM)' && \
 	npm ci --prefix $(NPM) --silent --no-audit --no-fund && touch $@
@@ -69,10 +73,10 @@ $(NPM)/.done: tests/npm/package.json tests/npm/package-lock.json | $(DONE)
 demo: setup
 	@$(ROOT) $(BIN)/fedprobe run quickstart
 
-test: setup $(NPM)/.done
+test: setup test-programs $(NPM)/.done
 	@$(ROOT) $(PYTEST)
 
-test-long: setup $(NPM)/.done
+test-long: setup test-programs $(NPM)/.done
 	@FEDPROBE_TIERS=long $(ROOT) $(PYTEST)
 
 test-flower-versions: setup
@@ -87,7 +91,7 @@ check: setup
 foreign-app: setup
 	@$(BIN)/python -m testbed.foreign_app
 
-bench: setup
+bench: setup test-programs
 	@$(ROOT) $(BIN)/python -m tests.bench
 
 wheel: setup

@@ -19,7 +19,7 @@ from tests.servers.victoria import Victoria
 def require(program: str, package: str) -> None:
     """Skip where a server's program is not here."""
     if shutil.which(program) is None:
-        pytest.skip(f"no {program} on this machine: apt install {package}, or make programs")
+        pytest.skip(f"no {program} on this machine: apt install {package}, or make test-programs")
 
 
 @pytest.fixture(scope="session")
