@@ -117,12 +117,13 @@ def _tell_end(reader: RunReader, last: Overview) -> int:
 
 @contextmanager
 def _ending_in_order() -> Iterator[None]:
-    """Signals that would leave the terminal as it is end the view first."""
+    """Signals that would leave the terminal as it is end the view first; Ctrl-C does so too where it was ignored."""
 
     def end(_number: int, _frame: FrameType | None) -> None:
         raise EndedError
 
     before = {number: signal.signal(number, end) for number in TOLD_TO_END}
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
     finally:

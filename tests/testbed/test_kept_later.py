@@ -54,7 +54,8 @@ def _keep(folder: RunFolder, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
     (planned,) = plan_of(campaign)
     hosts = [SimpleNamespace(name="server", role="server"), SimpleNamespace(name="pi1", role="node")]
     deployment = SimpleNamespace(trial=planned.name, campaign=campaign, hosts=hosts, nodes=hosts[1:])
-    setting = SimpleNamespace(progress=SimpleNamespace(doing=lambda _: None))
+    progress = SimpleNamespace(doing=lambda _: None, entered=lambda *_: None)
+    setting = SimpleNamespace(progress=progress)
     monkeypatch.setattr(keeping, "fetch", lambda *_: [AWAY] if away else [])
     monkeypatch.setattr(keeping, "is_complete", lambda *_: not away)
     monkeypatch.setattr(keeping, "_facts_without_records", lambda *_: {})
