@@ -56,6 +56,11 @@ class Live:
         with self._lock:
             return self._dropped
 
+    @property
+    def waiting(self) -> int:
+        """How many batches are not yet on their way."""
+        return self._waiting.qsize()
+
     def __enter__(self) -> Live:
         if self.on:
             self._thread.start()
