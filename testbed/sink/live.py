@@ -133,10 +133,10 @@ class Live:
         """The server of the table, asked what it is. Raises FedprobeError."""
         from testbed.sink.options import Options, target_of
         from testbed.sink.server import found, prepared, writer
-        from testbed.sink.token import token
+        from testbed.token import INFLUXDB, token
 
         target, file = target_of(Options(), self._run_dir)
-        secret = token(os.environ, file)
+        secret = token(os.environ, INFLUXDB, file)
         server = found(replace(target, timeout_s=ANSWER_S), secret)
         prepared(server, secret)
         return writer(server, secret)

@@ -17,7 +17,7 @@ from testbed.sink.feed import Feed
 from testbed.sink.live import WAITING, Live
 from testbed.sink.table import InfluxTable
 from testbed.sink.target import Target
-from testbed.sink.token import Token
+from testbed.token import Token
 from tests.analysis.replayed import server_segments
 from tests.servers.black_hole import BlackHole
 from tests.servers.influxd import Influxd
