@@ -14,6 +14,7 @@ from testbed.errors import UsageError
 
 GRAFANA = ("GRAFANA_TOKEN",)
 INFLUXDB = ("INFLUXDB_V2_TOKEN", "INFLUXDB_TOKEN")
+LONGEST = 65_536  # bytes
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -64,13 +65,13 @@ def required_token(environment: Mapping[str, str], names: Sequence[str], file: P
 
 def _read(path: Path) -> str:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise TokenError(
             f"token file {path}: cannot be read: {error.strerror}. Write the token into a file and `chmod 600` it."
         ) from error
-    with os.fdopen(descriptor, "rb") as opened:
-        mode = os.fstat(opened.fileno()).st_mode
+    try:
+        mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
             raise TokenError(f"token file {path}: is no plain file. Name the file that holds the token.")
         if mode & _OTHERS:
@@ -78,7 +79,9 @@ def _read(path: Path) -> str:
                 f"token file {path}: others may use it (mode {stat.S_IMODE(mode):04o}). Do `chmod 600 {path}`; where "
                 "others may have read it, have the server make a new token too."
             )
-        return opened.read(65_536).decode("utf-8", errors="replace")
+        return os.read(descriptor, LONGEST).decode("utf-8", errors="replace")
+    finally:
+        os.close(descriptor)
 
 
 def _checked(text: str, where: str) -> Token:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,9 @@ def test_what_is_no_file(tmp_path: Path) -> None:
         token({}, INFLUXDB, tmp_path / "absent")
     with pytest.raises(TokenError, match="no plain file"):
         token({}, INFLUXDB, tmp_path)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(TokenError, match="no plain file"):
+        token({}, INFLUXDB, tmp_path / "pipe")
 
 
 def test_where_there_must_be_one() -> None:
