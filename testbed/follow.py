@@ -32,6 +32,8 @@ class Follower:
         on_round: Callable[[RunState], None],
         faults: Faults | None = None,
         on_records: Callable[[Sequence[Record]], None] = lambda _: None,
+        *,
+        with_samples: bool = False,
     ) -> None:
         self._deployment = deployment
         self._faults = faults or Faults(deployment)
@@ -44,6 +46,7 @@ class Follower:
         shell, folder = deployment.sessions[server.name], deployment.folder(server, "spool")
         self._superlink = SpoolTail(shell, folder, "flower-superlink")
         self._server_app = SpoolTail(shell, folder, "flwr-serverapp")
+        self._looked_at = [self._superlink, *([SpoolTail(shell, folder, "collector")] if with_samples else [])]
 
     def wait_registered(self, nodes: int) -> None:
         """Return when so many SuperNodes are active at the SuperLink."""
@@ -103,13 +106,17 @@ class Follower:
         self._on_records(records)
 
     def _look_at_superlink(self) -> None:
-        """Once a second what the SuperLink has written, which the live view alone needs: no failure of it counts."""
+        """Once a second what the SuperLink has written, and the server's collector where its samples are asked for.
+
+        Views alone need it: no failure of it counts.
+        """
         now_ns = self._clock.mono_ns()
         if now_ns - self._looked_ns < LOOK_NS:
             return
         self._looked_ns = now_ns
-        with suppress(FedprobeError):
-            self._on_records(list(self._superlink.new_records()))
+        for tail in self._looked_at:
+            with suppress(FedprobeError):
+                self._on_records(list(tail.new_records()))
 
     def waits_for(self) -> str:
         """Which wait it is, while the run goes on."""

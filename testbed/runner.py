@@ -28,6 +28,7 @@ from testbed.resume import bring_late, finish, finish_half_done
 from testbed.run_folder import MANIFEST, RunFolder
 from testbed.setting import Setting
 from testbed.sink.feed import Feed
+from testbed.sink.live import Live
 from testbed.standing import Standing
 from testbed.trial import conduct
 from testbed.trial_document import asked
@@ -45,11 +46,12 @@ def run(prepared: Prepared, folder: RunFolder) -> int:
     """
     mark = f"{getpass.getuser()}@{socket.gethostname()}:{folder.path}"
     began = datetime.fromisoformat(folder.read(MANIFEST)["begun"])
-    live = LiveRun(folder.path, expected(prepared.slots))
+    view = LiveRun(folder.path, expected(prepared.slots))
     with (
         Interrupts() as interrupts,
-        RunProgress(prepared.rounds, live) as progress,
+        RunProgress(prepared.rounds, view) as progress,
         Feed(prepared.campaign.influxdb, folder.path, progress.say) as feed,
+        Live(prepared.campaign.influxdb, folder.path, progress.say) as live,
     ):
         standing = Standing(
             prepared=prepared,
@@ -58,6 +60,7 @@ def run(prepared: Prepared, folder: RunFolder) -> int:
             interrupts=interrupts,
             progress=progress,
             before_timed=feed.pause,
+            live=live if live.on else None,
         )
         finish_half_done(standing)
         with standing:

@@ -15,13 +15,15 @@ from testbed.plan import PlannedTrial
 from testbed.progress import RunProgress
 from testbed.run_folder import ATTEMPT
 from testbed.shell import Shell
+from testbed.sink.live import Live
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
     """The app, the testbed, and logins to its hosts by their names; `run` marks the run's processes on hosts.
 
-    `before_timed`: what ends all else that the controller does, before a trial is checked and timed.
+    `before_timed`: what ends all else that the controller does, before a trial is checked and timed. `live`: what
+    gets the server host's records while a trial runs, to write points of them.
     """
 
     app: Path
@@ -32,6 +34,7 @@ class Setting:
     progress: RunProgress
     run: str = ""
     before_timed: Callable[[], None] = lambda: None
+    live: Live | None = None
 
     def deployment(self, planned: PlannedTrial, attempt: int) -> Deployment:
         """A trial's processes there. Hosts keep the files of each attempt apart."""

@@ -23,6 +23,7 @@ from testbed.progress import RunProgress
 from testbed.run_folder import RunFolder
 from testbed.setting import Setting
 from testbed.shell import Shell
+from testbed.sink.live import Live
 from testbed.ssh import connect
 
 TESTBEDS = "testbeds"
@@ -39,6 +40,7 @@ class Standing:
     interrupts: Interrupts
     progress: RunProgress
     before_timed: Callable[[], None] = lambda: None
+    live: Live | None = None
     _key: str = ""
     _setting: Setting | None = None
     _sessions: dict[str, Shell] = field(default_factory=dict)
@@ -87,6 +89,7 @@ class Standing:
             progress=self.progress,
             run=self.mark,
             before_timed=self.before_timed,
+            live=self.live,
         )
 
     @contextmanager

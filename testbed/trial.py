@@ -9,10 +9,11 @@ its commands have limits of their own, and all of them must be tried.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from instrument.clock import SystemClock
+from instrument.records import Record
 from testbed import quick_look
 from testbed.blame import blamed
 from testbed.deadline import DeadlineError, deadline
@@ -54,6 +55,9 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
         deployment.addresses,
     )
     folder.add(on_hosts=deployment.trial, testbed=setting.inventory.name, **asked(setting, planned))
+    if setting.live is not None:
+        folder.add(influxdb_live=True)
+        setting.live.began(planned.name)
     to_pin = pins_of(setting.inventory, [(node, deployment.network(node)) for node in deployment.nodes])
     with Pins(setting.sessions, to_pin, setting.interrupts) as pins:
         attempt = _Attempt(setting, deployment, folder, pins, rounds_before)
@@ -62,6 +66,8 @@ def conduct(setting: Setting, planned: PlannedTrial, folder: TrialFolder, *, rou
             attempt.stop()
             keep(setting, deployment, folder)
             setting.progress.over()
+            if setting.live is not None:
+                setting.live.over()
     if interrupted:
         raise Interrupted
 
@@ -92,7 +98,14 @@ class _Attempt:
             progress.rounds_done(done + state.round)
             progress.round_done(state.round)
 
-        self.follower = Follower(self.deployment, on_round, self.faults, on_records=progress.saw)
+        live = self.setting.live
+
+        def on_records(records: Sequence[Record]) -> None:
+            progress.saw(records)
+            if live is not None:
+                live.saw(records)
+
+        self.follower = Follower(self.deployment, on_round, self.faults, on_records, with_samples=live is not None)
 
     def measure(self) -> bool:
         """Go through the states until one fails. Returns whether the user ended it."""

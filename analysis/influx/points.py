@@ -93,7 +93,7 @@ def _lying_over(folders: list[Path]) -> dict[Path, Path]:
 
 def _of_trial(run_dir: Path, folder: Path, moved: Moved | None, left_out: LeftOut) -> Iterator[Chunk]:
     source = source_of(folder)
-    labels = _labels(run_dir, source)
+    labels = labels_in(run_dir, source)
     if moved is None:
         moved = InAnyOrder() if source.has_two_collectors else InOrder()
     for make in MADE_BY:
@@ -101,7 +101,8 @@ def _of_trial(run_dir: Path, folder: Path, moved: Moved | None, left_out: LeftOu
     yield from sample_chunks(source, labels, moved, left_out)
 
 
-def _labels(run_dir: Path, source: Source) -> Labels:
+def labels_in(run_dir: Path, source: Source) -> Labels:
+    """The labels of a trial of a run folder."""
     manifest = _manifest(run_dir / "manifest.json")
     return labels_of(
         source.facts, server=source.server or _server_of(manifest), networks=networks_of(manifest, source.facts)

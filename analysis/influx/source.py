@@ -45,7 +45,8 @@ class Source:
         axis = self.wall.axis
         if axis is None:
             return ""
-        return next(one.header.host for one in self.records.segments if one.header.clock == axis.clock)
+        servers = (*self.records.role("flower-superlink"), *self.records.role("flwr-serverapp"))
+        return next(one.header.host for one in servers if one.header.clock == axis.clock)
 
     @property
     def has_two_collectors(self) -> bool:

@@ -96,18 +96,19 @@ def _install(options: argparse.Namespace) -> int:
 
 
 def _into_grafana(options: argparse.Namespace) -> int:
-    from testbed.dashboards import grafana_api, secrets
+    from testbed.dashboards import grafana_api
     from testbed.dashboards.http_api import Api, checked_url
+    from testbed.token import GRAFANA, INFLUXDB, required_token, token
 
-    token = secrets.secret(os.environ, secrets.GRAFANA, options.token_file, maker=_OF_GRAFANA)
+    own = required_token(os.environ, GRAFANA, options.token_file, maker=_OF_GRAFANA)
     if options.source_url is not None:
         checked_url(options.source_url, "--source-url")
     _warn("Grafana", options.grafana_url)
-    with Api("Grafana", options.grafana_url, f"Bearer {token}", options.ca) as api:
+    with Api("Grafana", options.grafana_url, f"Bearer {own.value}", options.ca) as api:
         print(f"Grafana {grafana_api.check(api)} at {options.grafana_url}", file=sys.stderr)
         folder = grafana_api.place(api, options.folder) if options.folder else ""
         if options.source_url is not None:
-            of_source = secrets.optional(os.environ, secrets.INFLUXDB)
+            of_source = token(os.environ, INFLUXDB).value
             done = grafana_api.install_source(api, options.source_url, of_source)
             print(f"data source fedprobe: {done}", file=sys.stderr)
         for one in grafana_api.install(api, folder):
@@ -116,12 +117,13 @@ def _into_grafana(options: argparse.Namespace) -> int:
 
 
 def _into_influxdb(options: argparse.Namespace) -> int:
-    from testbed.dashboards import influxdb_api, secrets
+    from testbed.dashboards import influxdb_api
     from testbed.dashboards.http_api import Api
+    from testbed.token import INFLUXDB, required_token
 
-    token = secrets.secret(os.environ, secrets.INFLUXDB, options.token_file, maker=_OF_INFLUXDB)
+    own = required_token(os.environ, INFLUXDB, options.token_file, maker=_OF_INFLUXDB)
     _warn("InfluxDB", options.influxdb_url)
-    with Api("InfluxDB", options.influxdb_url, f"Token {token}", options.ca) as api:
+    with Api("InfluxDB", options.influxdb_url, f"Token {own.value}", options.ca) as api:
         print(f"InfluxDB {influxdb_api.check(api)} at {options.influxdb_url}", file=sys.stderr)
         for name in influxdb_api.install(api, options.org or "fedprobe"):
             print(name)

@@ -26,7 +26,7 @@ from testbed.sink.errors import SinkUsageError
 from testbed.sink.reading import Reader, readable, reader
 from testbed.sink.server import Found, found, prepared, writer
 from testbed.sink.target import Target
-from testbed.sink.token import Token
+from testbed.token import Token
 
 BATCH_LINES = 20_000
 BATCH_CHARACTERS = 8_000_000

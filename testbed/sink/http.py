@@ -13,7 +13,7 @@ from testbed.errors import FedprobeError
 from testbed.sink.answers import error_of
 from testbed.sink.errors import AwayError, SinkError, SinkUsageError
 from testbed.sink.target import Target
-from testbed.sink.token import Token
+from testbed.token import Token
 
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse

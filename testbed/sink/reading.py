@@ -18,7 +18,7 @@ from testbed.sink.errors import AbsentError, AwayError, SinkError
 from testbed.sink.http import Http
 from testbed.sink.influxql import between, blocks, identifier, rows, selected, text
 from testbed.sink.server import Found
-from testbed.sink.token import Token
+from testbed.token import Token
 
 VISIBLE_S = 1.0  # after a flush, until victoria-metrics shows what it was given
 

@@ -14,7 +14,7 @@ from testbed.sink.errors import AwayError, RefusedError, SinkError, SinkUsageErr
 from testbed.sink.http import Http, failure
 from testbed.sink.influxql import identifier, rows
 from testbed.sink.target import Target
-from testbed.sink.token import Token
+from testbed.token import Token
 
 Kind = Literal["influxdb", "victoria-metrics"]
 

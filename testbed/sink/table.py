@@ -15,7 +15,8 @@ from testbed.validation import stated
 class InfluxTable(BaseModel):
     """`bucket`, or `database`, is what it is called there; `org` is 2.x's. `token_file` is a file of yours alone.
 
-    `finish_s`: how long the end of the campaign waits for what is not there yet.
+    `finish_s`: how long the end of the campaign waits for what is not there yet. `live`: points of the server host
+    are written while a trial runs, too.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
@@ -27,6 +28,7 @@ class InfluxTable(BaseModel):
     ca: Path | None = None
     create: bool = False
     token_file: Path | None = None
+    live: bool = False
     finish_s: Annotated[float, Field(ge=0, le=86_400)] = 120.0
 
     @field_validator("url")

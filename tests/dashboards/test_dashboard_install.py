@@ -169,7 +169,7 @@ def test_a_token_file_that_others_may_read_is_refused(fedprobe: Run, tmp_path: P
     token.chmod(0o600)
     token.write_text("two\nlines")
     refused(fedprobe("install", "--grafana-url", "http://127.0.0.1:1", "--token-file", token), 2, "of one line")
-    refused(fedprobe("install", "--grafana-url", "http://127.0.0.1:1", "--token-file", tmp_path / "none"), 1, "none")
+    refused(fedprobe("install", "--grafana-url", "http://127.0.0.1:1", "--token-file", tmp_path / "none"), 2, "none")
 
 
 def certificate(folder: Path, *, name: str) -> tuple[ssl.SSLContext, Path]:

@@ -14,7 +14,7 @@ from analysis.influx.line_protocol import line
 from analysis.influx.points import points_of
 from testbed.sink.export import Asked, export
 from testbed.sink.target import Target
-from testbed.sink.token import Token
+from testbed.token import Token
 from tests.servers.fixtures import require
 from tests.servers.influxd import Influxd
 from tests.servers.v2_front import V2Front

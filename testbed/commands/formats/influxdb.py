@@ -74,7 +74,7 @@ def _asked(options: argparse.Namespace, progress: PointsProgress) -> Asked:
 
     from testbed.sink.export import Asked
     from testbed.sink.options import Options, target_of
-    from testbed.sink.token import token
+    from testbed.token import INFLUXDB, token
 
     given = Options(
         url=options.url,
@@ -86,7 +86,7 @@ def _asked(options: argparse.Namespace, progress: PointsProgress) -> Asked:
         token_file=options.token_file,
     )
     target, token_file = target_of(given, options.run)
-    secret = token(os.environ, token_file)
+    secret = token(os.environ, INFLUXDB, token_file)
     if secret and target.in_the_clear:
         print(
             f"fedprobe: {target.url} is not https: the token and the points can be read on their way.",
