@@ -65,8 +65,8 @@ class RunReader:
         try:
             stamp = file.stat().st_mtime_ns
             if stamp != self._plan_stamp:
-                self._plan, self._plan_stamp = json.loads(file.read_text(encoding="utf-8")), stamp
-        except (OSError, ValueError):
+                self._plan, self._plan_stamp = plan_of(json.loads(file.read_text(encoding="utf-8"))), stamp
+        except (OSError, ValueError, TypeError, KeyError):
             return self._plan
         return self._plan
 
@@ -86,6 +86,15 @@ class RunReader:
                 continue
             found.append(self._known[path.name][1])
         return found
+
+
+def plan_of(document: dict[str, Any]) -> dict[str, Any]:
+    """What the view needs of a plan.json; one of an earlier fedprobe tells each trial's name, and the rounds of none.
+
+    Raises TypeError or KeyError where it is no plan. Pure.
+    """
+    trials = [{"block": None, "rounds": None, **trial, "name": str(trial["name"])} for trial in document["trials"]]
+    return {"campaign": str(document.get("campaign", "")), "trials": trials}
 
 
 def facts_of(folder: str, document: dict[str, Any]) -> TrialFacts:
