@@ -11,6 +11,7 @@ from typing import Any
 
 from instrument.clock import SystemClock
 from testbed.run_folder import ATTEMPT, CAMPAIGN, LOCK, PLAN, RunFolderError
+from testbed.terminal_codes import without_terminal_codes
 from testbed.watch.live_document import Live, read_live
 from testbed.watch.overview import Overview, TrialFacts, overview
 
@@ -103,7 +104,7 @@ def facts_of(folder: str, document: dict[str, Any]) -> TrialFacts:
         name=folder,
         state=str(document.get("state", "")),
         outcome=str(document.get("outcome", "")),
-        reason=str(document.get("reason", "")),
+        reason=without_terminal_codes(str(document.get("reason", ""))),
         interface=str(document.get("interface", "")),
         rounds=int(document.get("rounds", 0)),
         attempt_of=ATTEMPT in folder,
