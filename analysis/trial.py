@@ -27,6 +27,7 @@ from instrument.spool import SpoolError
 
 LOOPBACK = ("127.0.0.1", "::1")
 UNUSABLE = (SpoolError, store.StoreError, RecordError, TimelineError)  # what records can be that say nothing
+_OF_A_KIND = {"name": str, "interface": str, "outcome": str, "reason": str}
 CAPTURE = "collectors.capture"  # where a collector's fault says that a packet capture failed
 
 
@@ -158,7 +159,7 @@ def trial_facts(path: Path) -> TrialFacts:
     except OSError as error:
         raise TrialError(f"{path.parent} is no trial: {path.name} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise TrialError(f"{path} is not JSON: {error}: was the campaign's disk full?") from error
+        raise TrialError(f"{path} is not JSON, as after a full disk: {error}") from error
     if not isinstance(body, dict):
         raise TrialError(f"{path} is not a JSON object")
     return _facts(path, body)
@@ -171,9 +172,13 @@ def _facts(path: Path, body: Mapping[str, Any]) -> TrialFacts:
     link = known.get("link")
     try:
         known["link"] = None if link is None else LinkRates(**link)
-        return TrialFacts(**{**known, "settings": {**others, **known.get("settings", {})}})
+        facts = TrialFacts(**{**known, "settings": {**others, **known.get("settings", {})}})
     except TypeError as error:
-        raise TrialError(f"{path}: {error}: written by another version of fedprobe?") from error
+        raise TrialError(f"{path} is not what this version of fedprobe writes: {error}") from error
+    for name, kind in _OF_A_KIND.items():
+        if not isinstance(value := getattr(facts, name), kind):
+            raise TrialError(f"{path} is not what fedprobe writes: {name} is {value!r}")
+    return facts
 
 
 def _interface(records: Records) -> str:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from testbed.commands import (
+    Parser,
     dashboards,
     export,
     instrument,
@@ -46,7 +47,7 @@ exit codes: 0 good, 1 failed, 2 usage or bad input, 3 measured but not trustwort
 
 def parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    made = argparse.ArgumentParser(
+    made = Parser(
         prog="fedprobe",
         description=DESCRIPTION,
         epilog=EXAMPLES,

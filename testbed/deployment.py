@@ -26,6 +26,7 @@ from testbed.inventory import Host, Inventory, NetworkName
 from testbed.leftovers import end_leftovers
 from testbed.new_folders import NEW_FOLDERS
 from testbed.shell import Shell
+from testbed.terminal_codes import without_terminal_codes
 from testbed.validity import Reason
 
 SUPERLINK_PORT = 8000
@@ -359,7 +360,8 @@ class Deployment:
         return process.shell.read_text(process.log)
 
     def _last_words(self, process: Started) -> str:
-        lines = [line for line in process.shell.read_text(process.log).splitlines() if line.strip()]
+        log = without_terminal_codes(process.shell.read_text(process.log))
+        lines = [line for line in log.splitlines() if line.strip()]
         return f"Its log ends: {' | '.join(lines[-3:])[-400:]}" if lines else "Its log is empty."
 
     def _flwr(self, arguments: Sequence[str]) -> str:

@@ -24,15 +24,24 @@ class Selection:
     folders: Sequence[Path]
 
     def trials(self) -> Iterator[ExportedTrial]:
-        """Each trial with its analysis; one is held at a time. Raises UsageError for a damaged trial.json."""
+        """Each trial with its analysis; one is held at a time. Raises UsageError for a damaged trial.json, and
+        for two trials of one name, whose rows nothing would tell apart.
+        """
         from analysis.exports.exported import read_exported
         from analysis.trial import TrialError
 
+        found: dict[str, Path] = {}
         for folder in self.folders:
             try:
-                yield read_exported(folder, self.campaign)
+                trial = read_exported(folder, self.campaign)
             except TrialError as error:
                 raise UsageError(f"{error}. Name the other trials with --trial.") from error
+            if (first := found.setdefault(trial.name, folder)) != folder:
+                raise UsageError(
+                    f"{first} and {folder} both say that they are trial {trial.name}, as where a folder was copied. "
+                    "Move one of them away, or name the trials with --trial."
+                )
+            yield trial
 
 
 def selected(run: Path, names: Sequence[str] = ()) -> Selection:

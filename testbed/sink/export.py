@@ -40,7 +40,7 @@ AGAIN = 3
 class TrialOutcome:
     """What became of a trial's points; `write_s` and `read_s` are what it took.
 
-    `verified`: they were read back and compared.
+    `verified`: they were read back and compared. `refusal`: the server's words on the first point that it refused.
     """
 
     trial: str
@@ -51,6 +51,7 @@ class TrialOutcome:
     different: int = 0
     duplicates: int = 0
     dead_letters: int = 0
+    refusal: str = ""
     write_s: float = 0.0
     read_s: float = 0.0
     verified: bool = False
@@ -179,6 +180,7 @@ class _Export:
         outcome.write_s = (written_ns - began_ns) / 1e9
         outcome.read_s = (SystemClock().mono_ns() - written_ns) / 1e9
         outcome.dead_letters = len(letters)
+        outcome.refusal = letters.first.said if letters.first else ""
         letters.forget_earlier()
         self.cursor.advance(name, outcome.points, settled=outcome.ok)
         return outcome
@@ -197,18 +199,22 @@ class _Export:
             reached = 0
             for reached, lines in batches(self._chunks(name, self.outcome.left_out), after=before):
                 if len(on_their_way) == IN_FLIGHT:
-                    self._arrived(name, *on_their_way.popleft(), letters)
+                    self._arrived(outcome, *on_their_way.popleft(), letters)
                 if lines:
                     on_their_way.append((pool.submit(self._delivery.deliver, lines), reached))
                     outcome.written += len(lines)
             while on_their_way:
-                self._arrived(name, *on_their_way.popleft(), letters)
+                self._arrived(outcome, *on_their_way.popleft(), letters)
         outcome.points = reached
 
-    def _arrived(self, name: str, sent: Future[list[Refused]], reached: int, letters: DeadLetters) -> None:
-        letters.add(sent.result())
-        self.cursor.advance(name, reached)
-        self._asked.progress(name, "written", reached)
+    def _arrived(
+        self, outcome: TrialOutcome, sent: Future[list[Refused]], reached: int, letters: DeadLetters
+    ) -> None:
+        refused = sent.result()
+        letters.add(refused)
+        outcome.written -= len(refused)
+        self.cursor.advance(outcome.trial, reached)
+        self._asked.progress(outcome.trial, "written", reached)
 
     def _chunks(self, name: str, left_out: LeftOut | None = None) -> Iterator[Chunk]:
         return chunks_of(self._asked.run_dir, [name], left_out=left_out)
@@ -258,7 +264,7 @@ class _Export:
             refused = self._delivery.deliver(again)
             letters.add(refused)
             outcome.sent_again += len(again) - len(refused)
-            outcome.missing -= len(refused)
+            outcome.missing -= len({one.line for one in refused}.intersection(missing))
 
     def _surplus(self, measurement: str, trial: str, campaign: str, span_ns: tuple[int, int], count: int) -> int:
         found_there: list[int] = []

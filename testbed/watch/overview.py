@@ -83,7 +83,7 @@ def overview(
         done=len(done),
         invalid=sum(one.outcome == "invalid" for one in done),
         repeated=sum(one.attempt_of for one in trials),
-        rounds=sum(int(trial["rounds"]) for trial in planned),
+        rounds=sum(_rounds_of(trial, by_name) for trial in planned),
         rounds_done=sum(one.rounds for one in done) + (seen.done if seen and not _is_done(seen, by_name) else 0),
         remaining_s=remaining_s,
         remaining_by=remaining_by,
@@ -98,6 +98,13 @@ def overview(
         resumed=bool(live and live.resumed),
         followed=live is not None,
     )
+
+
+def _rounds_of(trial: Mapping[str, Any], by_name: Mapping[str, TrialFacts]) -> int:
+    """How many a trial is to have; where the plan does not tell, as many as its trial.json says."""
+    if trial["rounds"] is not None:
+        return int(trial["rounds"])
+    return by_name[trial["name"]].rounds if trial["name"] in by_name else 0
 
 
 def _standing(

@@ -11,6 +11,7 @@ from typing import Any
 
 from instrument.clock import SystemClock
 from testbed.run_folder import ATTEMPT, CAMPAIGN, LOCK, PLAN, RunFolderError
+from testbed.terminal_codes import without_terminal_codes
 from testbed.watch.live_document import Live, read_live
 from testbed.watch.overview import Overview, TrialFacts, overview
 
@@ -65,8 +66,8 @@ class RunReader:
         try:
             stamp = file.stat().st_mtime_ns
             if stamp != self._plan_stamp:
-                self._plan, self._plan_stamp = json.loads(file.read_text(encoding="utf-8")), stamp
-        except (OSError, ValueError):
+                self._plan, self._plan_stamp = plan_of(json.loads(file.read_text(encoding="utf-8"))), stamp
+        except (OSError, ValueError, TypeError, KeyError):
             return self._plan
         return self._plan
 
@@ -88,13 +89,22 @@ class RunReader:
         return found
 
 
+def plan_of(document: dict[str, Any]) -> dict[str, Any]:
+    """What the view needs of a plan.json; one of an earlier fedprobe tells each trial's name, and the rounds of none.
+
+    Raises TypeError or KeyError where it is no plan. Pure.
+    """
+    trials = [{"block": None, "rounds": None, **trial, "name": str(trial["name"])} for trial in document["trials"]]
+    return {"campaign": str(document.get("campaign", "")), "trials": trials}
+
+
 def facts_of(folder: str, document: dict[str, Any]) -> TrialFacts:
     """What the view shows of a trial.json. Pure."""
     return TrialFacts(
         name=folder,
         state=str(document.get("state", "")),
         outcome=str(document.get("outcome", "")),
-        reason=str(document.get("reason", "")),
+        reason=without_terminal_codes(str(document.get("reason", ""))),
         interface=str(document.get("interface", "")),
         rounds=int(document.get("rounds", 0)),
         attempt_of=ATTEMPT in folder,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import json
 import math
 import statistics
 from collections import defaultdict
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from exported_runs import NASTY
+from exported_runs import NASTY, made_run
 
 from analysis.document import to_json
 from analysis.exports.csv_text import csv_blocks
@@ -129,3 +130,12 @@ def test_a_second_export_is_the_same_and_the_run_folder_is_not_touched(run: Path
         made.append(digests(tmp_path))
     assert made[0] == made[1]
     assert digests(run) == before
+
+
+def test_a_trial_under_a_fault_is_an_interface_of_its_own_as_in_the_report(tmp_path: Path) -> None:
+    made_run(tmp_path / "run", trials=1)
+    path = tmp_path / "run" / "trials" / "000-5g-r1" / "trial.json"
+    path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), "fault": "busy"}), encoding="utf-8")
+    assert main(["export", "csv", str(tmp_path / "run"), "--out", str(tmp_path)]) == 0
+    with (tmp_path / "transfers.csv").open(encoding="utf-8", newline="") as file:
+        assert {row["interface"] for row in csv.DictReader(file) if row["compared"] == "true"} == {"5g under busy"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -76,3 +77,39 @@ def test_one_folder_takes_every_format(run: Path, tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.glob("fedprobe-*.json")} == {"fedprobe-csv.json", "fedprobe-parquet.json"}
     assert all(json.loads(path.read_text())["complete"] for path in tmp_path.glob("fedprobe-*.json"))
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_two_trials_of_one_name_are_one_message(
+    run: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As where somebody copied a trial's folder to keep it."""
+    copied = tmp_path / "run"
+    shutil.copytree(run, copied)
+    shutil.copytree(copied / "trials" / "000-5g-r1", copied / "trials" / "000-5g-r1.old")
+    assert main(["export", name, str(copied), "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert "000-5g-r1.old both say that they are trial 000-5g-r1" in error
+    assert error.count("\n") == 1
+    assert main(["export", name, str(copied), "--out", str(tmp_path / "out"), "--trial", "000-5g-r1.old"]) == 0
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"name": "000-5g-r1", "interface": 3}'])
+def test_a_damaged_trial_is_one_message(
+    run: Path, tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "trials" / "000-5g-r1" / "trial.json").write_text(text, encoding="utf-8")
+    assert main(["export", "csv", str(tmp_path / "run")]) == 2
+    error = capsys.readouterr().err
+    assert "000-5g-r1/trial.json is not" in error
+    assert error.endswith("Name the other trials with --trial.\n")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("perfeto", "perfetto"), ("CSV", "csv"), ("influx", "influxdb")])
+def test_a_wrong_format_asks_for_the_right_one(typed: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["export", typed, "run"])
+    assert ended.value.code == 2
+    assert f"Did you mean {meant}?" in capsys.readouterr().err

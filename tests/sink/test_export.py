@@ -12,6 +12,8 @@ import pytest
 
 from analysis.influx.line_protocol import line
 from analysis.influx.points import points_of
+from testbed.cli import main
+from testbed.commands.formats.influxdb import lines
 from testbed.sink.export import Asked, export
 from testbed.sink.target import Target
 from testbed.token import Token
@@ -85,13 +87,22 @@ def test_points_that_do_not_belong_there_are_counted(run: Path, influxd: Influxd
     assert export(asked(run, influxd.url, database)).total("duplicates") == 1
 
 
+@pytest.mark.parametrize("patience", ["nan", "inf", "-1", "soon"])
+def test_patience_is_a_number_of_seconds(run: Path, patience: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["export", "influxdb", str(run), f"--patience={patience}"])
+    assert "is no number of seconds" in capsys.readouterr().err
+
+
 def test_points_of_a_type_that_the_database_refuses_are_kept(run: Path, influxd: Influxd, database: str) -> None:
     """The others arrive; the refused ones are in the run folder with the server's words, each once."""
     refused = [point for point in points_of(run) if point.measurement == "clock"]
     _write(influxd, database, f'clock,node=other exchanges="text" {refused[0].time_ns}')
-    for _ in range(2):
+    for arriving in (len(expected(run)) - len(refused), 0):
         outcome = export(asked(run, influxd.url, database))
         assert not outcome.ok
+        assert outcome.total("written") == arriving
+        assert "field type conflict" in "\n".join(lines(outcome))
         assert outcome.total("dead_letters") == len(refused)
         assert outcome.total("missing") == outcome.total("different") == 0
     kept = [

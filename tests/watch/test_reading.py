@@ -133,3 +133,24 @@ def test_the_file_stays_small(tmp_path: Path) -> None:
         writing.said(f"line {number} " + "x" * 2000)
     assert write_live(tmp_path, writing.now())
     assert (tmp_path / FILE).stat().st_size < 20_000
+
+
+def test_a_plan_of_an_earlier_version_and_a_reason_in_colours_are_shown(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    early = [{"name": one["name"]} for one in plan()["trials"]]
+    (run / "plan.json").write_text(json.dumps({"campaign": "early", "trials": early}))
+    name = early[0]["name"]
+    facts = {"state": "done", "outcome": "invalid", "reason": "log: \x1b[92mINFO\x1b[0m up", "rounds": 3}
+    (run / "trials" / name / "trial.json").write_text(json.dumps(facts))
+    assert main(["watch", str(run), "--once"]) == 1
+    told = capsys.readouterr().out
+    assert f"{len(early)} trials" in told
+    assert "log: INFO up" in " ".join(told.split())
+    assert "\x1b" not in told
+
+
+@pytest.mark.parametrize("text", ["[]", '{"trials": [1]}', '{"trials": [{}]}', "{}", "null", "{"])
+def test_a_plan_that_is_none_is_as_if_it_were_not_there(run: Path, text: str) -> None:
+    (run / "plan.json").write_text(text)
+    assert RunReader(run).look().trials == 0

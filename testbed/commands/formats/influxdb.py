@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,10 +50,20 @@ def add_to(formats: Commands) -> None:
     add_trials(parser)
     parser.add_argument("--pending", action="store_true", help="leave out trials that are there, complete, already")
     parser.add_argument(
-        "--patience", metavar="SECONDS", type=float, default=120.0, help="try again so long where it is away (120)"
+        "--patience", metavar="SECONDS", type=_seconds, default=120.0, help="try again so long where it is away (120)"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document and nothing else on stdout")
     parser.set_defaults(execute=execute)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 on. Write one such as 120.")
+    return seconds
 
 
 def execute(options: argparse.Namespace) -> int:
@@ -119,15 +130,19 @@ def lines(outcome: Outcome) -> list[str]:
         state = told if trial.verified else "written, not verified"
         said.append(f"  {trial.trial}: {trial.points} points, {trial.written} written now; {state}")
         said += [f"    {example}" for example in trial.examples]
+        if trial.refusal:
+            said.append(f"    refused, the first with: {trial.refusal}")
     if outcome.unverified:
         said.append(f"written, not verified: {outcome.unverified}")
     said += [f"left out: {one}" for one in outcome.left_out.told()]
     total = ", ".join(f"{outcome.total(name)} {name}" for name in ("missing", "different", "duplicates"))
+    total += f", {outcome.total('dead_letters')} refused" if outcome.total("dead_letters") else ""
     verdict = "written, not verified" if outcome.unverified else total
-    said.append(f"{outcome.total('points')} points of {len(outcome.trials)} trials: {verdict}")
+    trials = f"{len(outcome.trials)} trial{'' if len(outcome.trials) == 1 else 's'}"
+    said.append(f"{outcome.total('points')} points of {trials}: {verdict}")
     if outcome.total("dead_letters"):
         said.append(
             f"{outcome.total('dead_letters')} points are refused by the server; they and its words are in "
-            "RUN_DIR/exports/influxdb-*.refused/. Correct the cause, then run the export again."
+            f"RUN_DIR/exports/influxdb-{outcome.target.id}.refused/. Correct the cause, then run the export again."
         )
     return said
