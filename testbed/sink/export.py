@@ -28,8 +28,8 @@ from testbed.sink.server import Found, found, prepared, writer
 from testbed.sink.target import Target
 from testbed.token import Token
 
-BATCH_LINES = 20_000
-BATCH_CHARACTERS = 8_000_000
+BATCH_LINES = 10_000
+BATCH_CHARACTERS = 4_000_000
 IN_FLIGHT = 2
 """Batches that are on their way at once: a server has two processors or more."""
 AGAIN = 3
@@ -156,6 +156,8 @@ class _Export:
         self.cursor = Cursor(asked.run_dir, asked.target)
         self._writer = writer(server, asked.token)
         self._delivery = Delivery(self._writer, asked.patience_s, asked.say)
+        # one for all trials: what the allocator keeps for threads that have ended adds up
+        self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="fedprobe-sink")
         self._reader: Reader = reader(server, asked.token)
         self._server = server
         self.outcome = Outcome(server=server.words, target=server.target, keeps=self._reader.keeps, unverified="")
@@ -164,6 +166,7 @@ class _Export:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
         self._writer.close()
         self._reader.close()
 
@@ -194,17 +197,16 @@ class _Export:
     def _write(self, name: str, outcome: TrialOutcome, letters: DeadLetters) -> None:
         """Lines are made while those before them are on their way."""
         before = self.cursor.written(name)
-        with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="fedprobe-sink") as pool:
-            on_their_way: deque[tuple[Future[list[Refused]], int]] = deque()
-            reached = 0
-            for reached, lines in batches(self._chunks(name, self.outcome.left_out), after=before):
-                if len(on_their_way) == IN_FLIGHT:
-                    self._arrived(outcome, *on_their_way.popleft(), letters)
-                if lines:
-                    on_their_way.append((pool.submit(self._delivery.deliver, lines), reached))
-                    outcome.written += len(lines)
-            while on_their_way:
+        on_their_way: deque[tuple[Future[list[Refused]], int]] = deque()
+        reached = 0
+        for reached, lines in batches(self._chunks(name, self.outcome.left_out), after=before):
+            if len(on_their_way) == IN_FLIGHT:
                 self._arrived(outcome, *on_their_way.popleft(), letters)
+            if lines:
+                on_their_way.append((self._pool.submit(self._delivery.deliver, lines), reached))
+                outcome.written += len(lines)
+        while on_their_way:
+            self._arrived(outcome, *on_their_way.popleft(), letters)
         outcome.points = reached
 
     def _arrived(
