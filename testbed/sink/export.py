@@ -127,6 +127,7 @@ def export(asked: Asked) -> Outcome:
             for name in names:
                 if not (asked.pending and going.cursor.settled(name)):
                     going.outcome.trials.append(going.trial(name))
+            going.look_again()
             return going.outcome
 
 
@@ -160,6 +161,7 @@ class _Export:
         self._pool = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="fedprobe-sink")
         self._reader: Reader = reader(server, asked.token)
         self._server = server
+        self._life: str | None = None  # of the server, when the first points were written
         self.outcome = Outcome(server=server.words, target=server.target, keeps=self._reader.keeps, unverified="")
 
     def __enter__(self) -> _Export:
@@ -174,6 +176,8 @@ class _Export:
         """Write one trial, look at what is there, send again what is missing."""
         outcome = TrialOutcome(trial=name)
         letters = DeadLetters(self._asked.run_dir, self._asked.target, name)
+        if self._life is None:
+            self._was_ended()
         began_ns = SystemClock().mono_ns()
         self._write(name, outcome, letters)
         written_ns = SystemClock().mono_ns()
@@ -187,6 +191,25 @@ class _Export:
         letters.forget_earlier()
         self.cursor.advance(name, outcome.points, settled=outcome.ok)
         return outcome
+
+    def look_again(self) -> None:
+        """Where the server's process was ended meanwhile: at all trials, of which it may have lost what was there."""
+        while self.outcome.trials and not self.outcome.unverified and self._was_ended():
+            for trial in self.outcome.trials:
+                self.cursor.advance(trial.trial, trial.points)
+            for trial in self.outcome.trials:
+                letters = DeadLetters(self._asked.run_dir, self._asked.target, trial.trial)
+                trial.duplicates = 0
+                self._verify(trial.trial, trial, letters)
+                trial.dead_letters = max(trial.dead_letters, len(letters))
+                self.cursor.advance(trial.trial, trial.points, settled=trial.ok)
+
+    def _was_ended(self) -> bool:
+        """Whether the server's process is another one than when this was asked last."""
+        lives: list[str] = []
+        self._patiently(lambda: lives.append(self._reader.life()))
+        before, self._life = self._life, lives[-1]
+        return before is not None and before != self._life
 
     def _see_whether_readable(self) -> None:
         self.outcome.unverified = readable(self._server, self._asked.token)

@@ -32,6 +32,9 @@ class Reader(Protocol):
     def settle(self) -> None:
         """Have the server show all that it has acknowledged."""
 
+    def life(self) -> str:
+        """Which life of the server's process this is, where its sudden end loses what was read back; else empty."""
+
     def compared(self, points: Sequence[Point]) -> Comparison:
         """Points of one measurement against what is there."""
 
@@ -84,6 +87,10 @@ class InfluxReader:
     def settle(self) -> None:
         """It shows at once what it has acknowledged; the types of fields are asked for anew."""
         self._types = {}
+
+    def life(self) -> str:
+        """Its log is on the disk before it acknowledges."""
+        return ""
 
     def compared(self, points: Sequence[Point]) -> Comparison:
         """Points of one measurement against what is there."""
@@ -152,6 +159,11 @@ class VictoriaReader:
         """Have it show all that it has acknowledged."""
         self._http.get("/internal/force_flush")
         sleep_s(VISIBLE_S)
+
+    def life(self) -> str:
+        """When its process was started, in seconds: what it holds in memory alone is lost with it."""
+        lines = self._http.get("/metrics").data.decode("utf-8", "replace").split("\n")
+        return next((line for line in lines if line.startswith("process_start_time_seconds ")), "")
 
     def compared(self, points: Sequence[Point]) -> Comparison:
         """Points of one measurement against what is there."""

@@ -88,10 +88,10 @@ def test_a_server_that_does_nothing_changes_nothing(
     facts = facts_of(done.folder)
     assert facts["outcome"] == "ok"
     assert facts["ran_whole"] is True
-    told = [line for line in done.stderr.splitlines() if line.startswith("influxdb:")]
-    assert sum("fedprobe export influxdb" in line for line in told) == 1
-    assert sum("live points are dropped" in line for line in told) == bool(live)
-    assert "Traceback" not in done.stderr
+    told = " ".join(done.stderr.split())  # lines are folded where there is no terminal
+    assert told.count("fedprobe export influxdb") == 1
+    assert told.count("live points are dropped") == bool(live)
+    assert "Traceback" not in told
     assert not on_influxd(influxd, database)
     text = (done.folder / "campaign.toml").read_text()
     (done.folder / "campaign.toml").write_text(text.replace(no_server, influxd.url))

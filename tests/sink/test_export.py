@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from analysis.influx.line_protocol import line
+from analysis.influx.point import Tags
 from analysis.influx.points import points_of
 from testbed.cli import main
 from testbed.commands.formats.influxdb import lines
@@ -144,37 +145,49 @@ def test_the_server_is_killed_three_times(run: Path, tmp_path: Path) -> None:
         server.stop()
 
 
+def test_victoria_metrics_loses_what_was_read_back(run: Path, tmp_path: Path) -> None:
+    """SIGKILL once the first trial has been read back, and twice more: what is lost is found, and sent again."""
+    require("victoria-metrics", "victoria-metrics")
+    _with_a_plain_campaign(run)
+    server = Victoria(tmp_path / "victoria")
+    server.start()
+    (first, second), killed = sorted(path.name for path in (run / "trials").iterdir()), list[str]()
+
+    def kill(trial: str, what: str, _points: int) -> None:
+        if (trial, what) == (first, "written") and not killed:
+            killed.append("the first trial is written")
+        elif (trial, what) == (second, "written") and len(killed) == 1:
+            killed.append("the second is written, the first was read back")
+        elif (trial, what) == (second, "read back") and len(killed) == 2:
+            killed.append("the second is read back")
+        else:
+            return
+        server.kill()
+        threading.Timer(0.2, server.start).start()
+
+    try:
+        wanted = asked(run, server.url, "any")
+        outcome = export(Asked(run_dir=run, target=wanted.target, token=wanted.token, patience_s=60.0, progress=kill))
+        assert len(killed) == 3
+        assert outcome.ok
+        assert outcome.trials[0].sent_again > 0
+        assert _on_victoria(server) >= _numbers(run)
+    finally:
+        server.stop()
+
+
 def test_numbers_are_on_victoria_metrics(run: Path, victoria: Victoria) -> None:
     """It says what cannot be kept there; sets of samples are compared.
 
     It takes a backslash before an escaped space for the escape of that backslash, and refuses such a line in silence:
     the campaign of this test has none.
     """
-    for path in run.glob("trials/*/trial.json"):
-        path.write_text(json.dumps({**json.loads(path.read_text()), "campaign": 'odd, "name" = ü\nof two'}))
+    _with_a_plain_campaign(run)
     outcome = export(asked(run, victoria.url, "any"))
     assert outcome.ok
     assert not outcome.unverified
     assert "millisecond" in outcome.keeps
-    numbers = {
-        (f"{point.measurement}_{name}", point.tags, point.time_ns // 1_000_000)
-        for point in points_of(run)
-        for name, value in point.fields.items()
-        if not isinstance(value, str)
-    }
-    there = set()
-    for text in _get(
-        f"{victoria.url}/api/v1/export?"
-        + urllib.parse.urlencode(
-            {"match[]": '{__name__=~"(link|system|process|clock|trial)_.*"}', "start": 0, "end": 4e9}
-        )
-    ).splitlines():
-        document = json.loads(text)
-        name = document["metric"].pop("__name__")
-        moments = [(name, tuple(sorted(document["metric"].items())), ms) for ms in document["timestamps"]]
-        assert len(set(moments)) == len(moments)
-        there |= set(moments)
-    assert numbers <= there
+    assert _on_victoria(victoria) >= _numbers(run)
 
 
 def test_a_server_that_is_away_at_first_gets_all_later(run: Path, influxd: Influxd, database: str) -> None:
@@ -206,3 +219,32 @@ def _write(server: Influxd, database: str, lines: str) -> None:
 def _get(url: str) -> str:
     with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=20) as answer:
         return str(answer.read().decode())
+
+
+def _with_a_plain_campaign(run: Path) -> None:
+    """Without a backslash before what is escaped in a tag."""
+    for path in run.glob("trials/*/trial.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "campaign": 'odd, "name" = ü\nof two'}))
+
+
+def _numbers(run: Path) -> set[tuple[str, Tags, int]]:
+    """The series and milliseconds of which victoria-metrics keeps a number."""
+    return {
+        (f"{point.measurement}_{name}", point.tags, point.time_ns // 1_000_000)
+        for point in points_of(run)
+        for name, value in point.fields.items()
+        if not isinstance(value, str)
+    }
+
+
+def _on_victoria(server: Victoria) -> set[tuple[str, Tags, int]]:
+    """What is there, each once."""
+    match = {"match[]": '{__name__=~"(link|system|process|clock|trial)_.*"}', "start": 0, "end": 4e9}
+    there = set()
+    for text in _get(f"{server.url}/api/v1/export?{urllib.parse.urlencode(match)}").splitlines():
+        document = json.loads(text)
+        name = document["metric"].pop("__name__")
+        moments = [(name, tuple(sorted(document["metric"].items())), ms) for ms in document["timestamps"]]
+        assert len(set(moments)) == len(moments)
+        there |= set(moments)
+    return there
