@@ -6,15 +6,19 @@ import json
 import threading
 import urllib.parse
 import urllib.request
+from dataclasses import replace
+from http.client import RemoteDisconnected
 from pathlib import Path
 
 import pytest
+from urllib3.exceptions import ProtocolError
 
 from analysis.influx.line_protocol import line
 from analysis.influx.points import points_of
 from testbed.cli import main
 from testbed.commands.formats.influxdb import lines
 from testbed.sink.export import Asked, export
+from testbed.sink.http import failure
 from testbed.sink.target import Target
 from testbed.sink.token import Token
 from tests.servers.fixtures import require
@@ -85,6 +89,31 @@ def test_points_that_do_not_belong_there_are_counted(run: Path, influxd: Influxd
     point = next(point for point in points_of(run) if point.measurement == "process")
     _write(influxd, database, line(point).replace(str(point.time_ns), str(point.time_ns + 1)))
     assert export(asked(run, influxd.url, database)).total("duplicates") == 1
+
+
+def test_where_all_is_there_already_that_is_said(run: Path, influxd: Influxd, database: str) -> None:
+    for path in run.glob("trials/*/trial.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "state": "done"}))
+    again = replace(asked(run, influxd.url, database), pending=True)
+    assert export(again).total("written") == len(expected(run))
+    assert lines(export(again))[-1].startswith("nothing to write")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            ProtocolError("Connection aborted.", ConnectionResetError(104, "Connection reset by peer")),
+            "reset by peer",
+        ),
+        (ProtocolError("Connection aborted.", RemoteDisconnected("Remote end closed it")), "Remote end closed it"),
+        (ProtocolError("Response ended prematurely"), "Response ended prematurely"),
+    ],
+)
+def test_a_connection_that_broke_off_is_told_in_words(error: Exception, said: str) -> None:
+    told = str(failure(error, Target(url="http://db", bucket="b")))
+    assert f"{said}. See its log" in told
+    assert "(" not in told
 
 
 @pytest.mark.parametrize("patience", ["nan", "inf", "-1", "soon"])
