@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import urllib.parse
 import urllib.request
@@ -114,6 +115,28 @@ def test_a_connection_that_broke_off_is_told_in_words(error: Exception, said: st
     told = str(failure(error, Target(url="http://db", bucket="b")))
     assert f"{said}. See its log" in told
     assert "(" not in told
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"name": "x", "interface": 3}'])
+def test_a_damaged_trial_is_one_message_before_anything_is_written(
+    run: Path, influxd: Influxd, database: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged = max(run.glob("trials/*/trial.json"))
+    damaged.write_text(text)
+    assert main(["export", "influxdb", str(run), "--url", influxd.url, "--bucket", database]) == 2
+    said = capsys.readouterr().err
+    assert f"{damaged} is not" in said
+    assert said.count("\n") == 1
+    assert on_influxd(influxd, database) == {}
+
+
+def test_a_trial_that_was_copied_is_one_message(
+    run: Path, influxd: Influxd, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = min(run.glob("trials/*"))
+    shutil.copytree(first, first.with_name(f"{first.name}.old"))
+    assert main(["export", "influxdb", str(run), "--url", influxd.url, "--bucket", database]) == 2
+    assert "as where a folder was copied" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("patience", ["nan", "inf", "-1", "soon"])
