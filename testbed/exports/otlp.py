@@ -88,7 +88,8 @@ def send(selection: Selection, url: str) -> int:
                 cause = f": {heard.cause}" if heard.cause else ""
                 raise EndpointError(
                     f"{url} did not take the spans ({sent} were taken before){cause}. Check that an OTLP/HTTP "
-                    "receiver listens there and that OTEL_EXPORTER_OTLP_HEADERS is right, then export again: ids repeat."
+                    "receiver listens there and that OTEL_EXPORTER_OTLP_HEADERS is right, then export again: ids "
+                    "repeat."
                 )
             sent += len(batch)
     finally:
