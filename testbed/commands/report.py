@@ -90,7 +90,7 @@ def trials_of(folders: Sequence[Path]) -> list[TrialTimes]:
         try:
             return [load_trial(path) for path in begun]
         except TrialError as error:
-            raise UsageError(str(error)) from error
+            raise UsageError(f"{error}. Restore that file, or move its trial's folder elsewhere.") from error
     for folder in folders:
         if not folder.is_dir():
             raise UsageError(f"{folder}: no such folder. Name a run folder or a spool folder.")

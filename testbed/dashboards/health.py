@@ -20,7 +20,7 @@ _COUNTED = Panel(
     "report; the table says why.",
     Kind.NUMBER,
     (
-        Query("trial", (Column("trials", "wall_s", Of.COUNT),), scope=SCOPE),
+        Query("trial", (Column("trials", "outcome", Of.COUNT),), scope=SCOPE),
         Query("trial", (Column("count", "valid", Of.COUNT),), scope=SCOPE, where=(Equals("valid", value=True),)),
     ),
     4,

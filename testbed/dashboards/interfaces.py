@@ -10,7 +10,8 @@ _SCOPE = ("campaign", "scenario", "node")
 _COMPARED = (Equals("function", "train"), Equals("outcome", "ok"), NO_WARM_UP)
 _LEFT_OUT = (
     "Train messages that ended well, without warm-up. Trials that are invalid and rounds that a client did not "
-    "finish are in it, which the report leaves out: cite the report's numbers, which have intervals."
+    "finish are in it, which the report leaves out, and trials under a fault, which it shows apart (pick scenarios "
+    "for that): cite the report's numbers, which have intervals."
 )
 _TRANSFER = (
     Column("bound", "bound_s", Of.MEAN),

@@ -26,7 +26,7 @@ def _number(title: str, description: str, *asked: Query, unit: str = "", limit: 
 _TRIALS = _number(
     "Trials",
     "Trials that began in the time range, and how many of them count: nothing speaks against those.",
-    Query("trial", (Column("trials", "wall_s", Of.COUNT),), scope=SCOPE),
+    Query("trial", (Column("trials", "outcome", Of.COUNT),), scope=SCOPE),
     Query("trial", (Column("count", "valid", Of.COUNT),), scope=SCOPE, where=(Equals("valid", value=True),)),
 )
 _ROUNDS = _number(

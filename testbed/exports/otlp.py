@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -28,11 +29,23 @@ NAME, SCOPE = "otlp.json", "fedprobe"
 MARK = b'{"key":"telemetry.distro.name","value":{"stringValue":"fedprobe"}}'
 TIMEOUT_S = 10.0
 SPANS_A_REQUEST = 512
+_CAUSE = re.compile(r"\[Errno -?\d+\] ([^\"')]+)|code: (\d+), reason: (.+)")
 _IDS = ("traceId", "spanId", "parentSpanId")
 
 
 class EndpointError(FedprobeError):
     """An endpoint did not take the spans."""
+
+
+class _Heard(logging.Handler):
+    """Keeps why the exporter failed, which it tells its log alone; empty where it tells otherwise."""
+
+    cause = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the system's or the endpoint's words."""
+        if found := _CAUSE.search(record.getMessage()):
+            self.cause = " ".join(filter(None, found.groups()))
 
 
 def require_opentelemetry() -> None:
@@ -65,18 +78,23 @@ def send(selection: Selection, url: str) -> int:
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.trace.export import SpanExportResult
 
-    logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)  # what it would say is said once, below
+    log, heard = logging.getLogger("opentelemetry"), _Heard()
+    log.addHandler(heard)
+    log.propagate = False  # what it would say is said once, below
     exporter, sent = OTLPSpanExporter(endpoint=url, timeout=TIMEOUT_S), 0
     try:
         for batch in _batches(selection):
             if exporter.export(batch) is not SpanExportResult.SUCCESS:
+                cause = f": {heard.cause}" if heard.cause else ""
                 raise EndpointError(
-                    f"{url} did not take the spans ({sent} were taken before). Check that an OTLP/HTTP receiver "
-                    "listens there and that OTEL_EXPORTER_OTLP_HEADERS is right, then export again: ids repeat."
+                    f"{url} did not take the spans ({sent} were taken before){cause}. Check that an OTLP/HTTP "
+                    "receiver listens there and that OTEL_EXPORTER_OTLP_HEADERS is right, then export again: ids "
+                    "repeat."
                 )
             sent += len(batch)
     finally:
         exporter.shutdown()  # type: ignore[no-untyped-call]
+        log.removeHandler(heard)
     return sent
 
 

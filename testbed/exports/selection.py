@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,24 +24,15 @@ class Selection:
     folders: Sequence[Path]
 
     def trials(self) -> Iterator[ExportedTrial]:
-        """Each trial with its analysis; one is held at a time. Raises UsageError for a damaged trial.json, and
-        for two trials of one name, whose rows nothing would tell apart.
-        """
+        """Each trial with its analysis; one is held at a time. Raises UsageError for a damaged trial.json."""
         from analysis.exports.exported import read_exported
         from analysis.trial import TrialError
 
-        found: dict[str, Path] = {}
         for folder in self.folders:
             try:
-                trial = read_exported(folder, self.campaign)
+                yield read_exported(folder, self.campaign)
             except TrialError as error:
                 raise UsageError(f"{error}. Name the other trials with --trial.") from error
-            if (first := found.setdefault(trial.name, folder)) != folder:
-                raise UsageError(
-                    f"{first} and {folder} both say that they are trial {trial.name}, as where a folder was copied. "
-                    "Move one of them away, or name the trials with --trial."
-                )
-            yield trial
 
 
 def selected(run: Path, names: Sequence[str] = ()) -> Selection:
@@ -57,7 +48,28 @@ def selected(run: Path, names: Sequence[str] = ()) -> Selection:
         if name not in known:
             raise UsageError(f"{run} has no trial {name!r}. {nearest(name, known)}")
     chosen = [path for path in begun if not names or path.name in names]
+    check_trials(chosen)
     return Selection(run=run, campaign=_campaign(run), folders=chosen)
+
+
+def check_trials(folders: Iterable[Path]) -> None:
+    """Look at every trial.json before anything is written.
+
+    Raises UsageError for a damaged one, and for two trials of one name, which nothing would tell apart afterwards.
+    """
+    from analysis.trial import TrialError, trial_facts
+
+    found: dict[str, Path] = {}
+    for folder in folders:
+        try:
+            name = trial_facts(folder / "trial.json").name
+        except TrialError as error:
+            raise UsageError(f"{error}. Name the other trials with --trial.") from error
+        if (first := found.setdefault(name, folder)) != folder:
+            raise UsageError(
+                f"{first} and {folder} both say that they are trial {name}, as where a folder was copied. Move one "
+                "of them away, or name the trials with --trial."
+            )
 
 
 def _campaign(run: Path) -> str:

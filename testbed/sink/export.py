@@ -16,6 +16,7 @@ from analysis.influx.point import Point
 from analysis.influx.points import chunks_of
 from analysis.influx.source import trial_folders
 from instrument.clock import SystemClock
+from testbed.exports.selection import check_trials
 from testbed.run_folder import TrialFolder
 from testbed.run_lock import held
 from testbed.sink.comparison import EXAMPLES, Comparison
@@ -116,8 +117,9 @@ class Asked:
 
 
 def export(asked: Asked) -> Outcome:
-    """Write, read back, compare, send again. Raises AwayError, SinkError and SinkUsageError; the cursor stays."""
+    """Write, read back, compare, send again. Raises AwayError, SinkError and UsageError; the cursor stays."""
     names = _names(asked)
+    check_trials(asked.run_dir / "trials" / name for name in names)
     (asked.run_dir / FOLDER).mkdir(exist_ok=True)
     lock = asked.run_dir / FOLDER / f"influxdb-{asked.target.id}.lock"
     with held(lock, f"the export of {asked.run_dir} to {asked.target.name}"):
@@ -137,6 +139,10 @@ def _names(asked: Asked) -> list[str]:
             f"{asked.run_dir} is no run folder: it has no trials. Name the folder that `fedprobe run` made."
         )
     known = [folder.name for folder in trial_folders(asked.run_dir)]
+    if not known:
+        raise SinkUsageError(
+            f"{asked.run_dir}: no trial was begun there, so there is nothing to export. Carry out the run first."
+        )
     if asked.pending:  # what has not ended changes yet
         known = [name for name in known if TrialFolder(asked.run_dir / "trials" / name).ended]
     if asked.trials is None:

@@ -139,7 +139,15 @@ def failure(error: Exception, target: Target) -> FedprobeError:
         return AwayError(f"{target.url}: does not answer within {CONNECT_S:g} s. Correct the address, or start it.")
     if isinstance(cause, errors.ReadTimeoutError):
         return AwayError(f"{target.url}: did not answer within {target.timeout_s:g} s. See its log.")
-    return AwayError(f"{target.url}: the connection broke off: {_last_words(cause)}. See its log, then try again.")
+    return AwayError(f"{target.url}: the connection broke off: {_innermost(cause)}. See its log, then try again.")
+
+
+def _innermost(error: BaseException) -> str:
+    """What the system or the protocol said: `('Connection aborted.', ConnectionResetError(104, ...))` holds it."""
+    within = next((one for one in error.args[1:] if isinstance(one, Exception)), None)
+    if within is not None:
+        return _innermost(within)
+    return error.strerror if isinstance(error, OSError) and error.strerror else _last_words(error)
 
 
 def _tls_failure(error: BaseException, target: Target) -> SinkUsageError:

@@ -133,7 +133,7 @@ def test_what_goes_wrong_is_one_message(
     with receiver(answer=401) as (url, _):
         assert main(["export", "otlp", str(run), "--endpoint", url]) == 1
     refused = capsys.readouterr().err
-    assert "did not take the spans (0 were taken before)" in refused
+    assert "did not take the spans (0 were taken before): 401 Unauthorized. Check" in refused
     assert refused.count("\n") == 1
     for url in ("ftp://x", "127.0.0.1:4318", "http://user:secret@127.0.0.1"):
         assert main(["export", "otlp", str(run), "--endpoint", url]) == 2

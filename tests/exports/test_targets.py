@@ -113,3 +113,12 @@ def test_a_wrong_format_asks_for_the_right_one(typed: str, meant: str, capsys: p
         main(["export", typed, "run"])
     assert ended.value.code == 2
     assert f"Did you mean {meant}?" in capsys.readouterr().err
+
+
+def test_the_report_says_what_to_do_with_a_damaged_trial(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(run, tmp_path / "run")
+    (tmp_path / "run" / "trials" / "000-5g-r1" / "trial.json").write_text("{", encoding="utf-8")
+    assert main(["report", str(tmp_path / "run")]) == 2
+    assert "Restore that file" in capsys.readouterr().err

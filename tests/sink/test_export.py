@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 import urllib.parse
 import urllib.request
+from dataclasses import replace
+from http.client import RemoteDisconnected
 from pathlib import Path
 
 import pytest
+from urllib3.exceptions import ProtocolError
 
 from analysis.influx.line_protocol import line
 from analysis.influx.point import Tags
@@ -16,6 +20,7 @@ from analysis.influx.points import points_of
 from testbed.cli import main
 from testbed.commands.formats.influxdb import lines
 from testbed.sink.export import Asked, export
+from testbed.sink.http import failure
 from testbed.sink.target import Target
 from testbed.token import Token
 from tests.servers.fixtures import require
@@ -86,6 +91,53 @@ def test_points_that_do_not_belong_there_are_counted(run: Path, influxd: Influxd
     point = next(point for point in points_of(run) if point.measurement == "process")
     _write(influxd, database, line(point).replace(str(point.time_ns), str(point.time_ns + 1)))
     assert export(asked(run, influxd.url, database)).total("duplicates") == 1
+
+
+def test_where_all_is_there_already_that_is_said(run: Path, influxd: Influxd, database: str) -> None:
+    for path in run.glob("trials/*/trial.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "state": "done"}))
+    again = replace(asked(run, influxd.url, database), pending=True)
+    assert export(again).total("written") == len(expected(run))
+    assert lines(export(again))[-1].startswith("nothing to write")
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            ProtocolError("Connection aborted.", ConnectionResetError(104, "Connection reset by peer")),
+            "reset by peer",
+        ),
+        (ProtocolError("Connection aborted.", RemoteDisconnected("Remote end closed it")), "Remote end closed it"),
+        (ProtocolError("Response ended prematurely"), "Response ended prematurely"),
+    ],
+)
+def test_a_connection_that_broke_off_is_told_in_words(error: Exception, said: str) -> None:
+    told = str(failure(error, Target(url="http://db", bucket="b")))
+    assert f"{said}. See its log" in told
+    assert "(" not in told
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"name": "x", "interface": 3}'])
+def test_a_damaged_trial_is_one_message_before_anything_is_written(
+    run: Path, influxd: Influxd, database: str, text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damaged = max(run.glob("trials/*/trial.json"))
+    damaged.write_text(text)
+    assert main(["export", "influxdb", str(run), "--url", influxd.url, "--bucket", database]) == 2
+    said = capsys.readouterr().err
+    assert f"{damaged} is not" in said
+    assert said.count("\n") == 1
+    assert on_influxd(influxd, database) == {}
+
+
+def test_a_trial_that_was_copied_is_one_message(
+    run: Path, influxd: Influxd, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = min(run.glob("trials/*"))
+    shutil.copytree(first, first.with_name(f"{first.name}.old"))
+    assert main(["export", "influxdb", str(run), "--url", influxd.url, "--bucket", database]) == 2
+    assert "as where a folder was copied" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("patience", ["nan", "inf", "-1", "soon"])

@@ -135,6 +135,8 @@ def lines(outcome: Outcome) -> list[str]:
     if outcome.unverified:
         said.append(f"written, not verified: {outcome.unverified}")
     said += [f"left out: {one}" for one in outcome.left_out.told()]
+    if not outcome.trials:
+        return [*said, "nothing to write: every trial that has ended is there already, complete"]
     total = ", ".join(f"{outcome.total(name)} {name}" for name in ("missing", "different", "duplicates"))
     total += f", {outcome.total('dead_letters')} refused" if outcome.total("dead_letters") else ""
     verdict = "written, not verified" if outcome.unverified else total
