@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -252,10 +253,10 @@ class _Export:
 
     def _verify(self, name: str, outcome: TrialOutcome, letters: DeadLetters) -> None:
         """Look at all points; where some are wrong, send those again and look at all once more."""
-        for left in reversed(range(AGAIN + 1)):
+        for looks in range(AGAIN + 1):
             sent_before = outcome.sent_again
-            self._patiently(self._reader.settle)
-            spans = self._pass(name, outcome, letters, may_send=left > 0)
+            self._patiently(partial(self._reader.settle, looks))
+            spans = self._pass(name, outcome, letters, may_send=looks < AGAIN)
             if outcome.sent_again == sent_before:
                 break
         for (measurement, trial, campaign), (first, last, count) in spans.items():

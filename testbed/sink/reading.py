@@ -29,8 +29,8 @@ class Reader(Protocol):
     keeps: str
     overwrites: bool  # a point that is sent again replaces the one that is there
 
-    def settle(self) -> None:
-        """Have the server show all that it has acknowledged."""
+    def settle(self, looks: int = 0) -> None:
+        """Have the server show all that it has acknowledged; so many looks at it found something wrong."""
 
     def life(self) -> str:
         """Which life of the server's process this is, where its sudden end loses what was read back; else empty."""
@@ -84,7 +84,7 @@ class InfluxReader:
         """Close its connections."""
         self._http.close()
 
-    def settle(self) -> None:
+    def settle(self, looks: int = 0) -> None:
         """It shows at once what it has acknowledged; the types of fields are asked for anew."""
         self._types = {}
 
@@ -155,10 +155,10 @@ class VictoriaReader:
         """Close its connections."""
         self._http.close()
 
-    def settle(self) -> None:
-        """Have it show all that it has acknowledged."""
+    def settle(self, looks: int = 0) -> None:
+        """Have it show all that it has acknowledged: after a sudden end its index comes seconds behind its values."""
         self._http.get("/internal/force_flush")
-        sleep_s(VISIBLE_S)
+        sleep_s(VISIBLE_S * 2**looks)
 
     def life(self) -> str:
         """When its process was started, in seconds: what it holds in memory alone is lost with it."""
