@@ -64,7 +64,6 @@ class Probe:
         self._lock = threading.Lock()
         self._closing_lock = threading.RLock()  # a signal handler may close while its thread is closing
         self._closed = False
-        self.closing = False
         self._thread: threading.Thread | None = None
         self._safe_ns = self.clock.mono_ns()  # what was handed over before is on the disk
         self._latest_ns = int(LATE_S * 1e9 / 2)
@@ -113,7 +112,7 @@ class Probe:
         with self._closing_lock:
             if self._closed:
                 return
-            self._closed = self.closing = True
+            self._closed = True
             self._ended.set()
             self.flush()
             if self._pending:  # such as what the writing itself gave cause to tell
@@ -126,7 +125,6 @@ class Probe:
             lost = len(self._unwritten) + self._dropped
             if lost:
                 _say(f"fedprobe: {lost} records could not be written: {self.failure}")
-            self.closing = False
 
     def _write_on(self) -> None:
         while not self._closed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import threading
 from types import FrameType
 from typing import NoReturn
 
@@ -15,6 +16,8 @@ from instrument.flower.priority import PRIORITY, set_priority
 from instrument.identity import package_version
 from instrument.probe import described
 from instrument.records import Hook
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
 
 
 def install(role: str) -> None:
@@ -48,11 +51,26 @@ def _supported(version: str | None) -> bool:
     return low <= major_minor < high
 
 
+def _close() -> None:
+    """The probe's last act in a process that is about to end: no signal but KILL cuts its trailer short."""
+    _defer_to_trailer()
+    session.probe().close()
+
+
+def _defer_to_trailer() -> None:
+    """Ignore from here on what would raise in the main thread, the one that Python's signal handlers run in.
+
+    Flower's processes send themselves SIGINT some tenths of a second after their parent has gone, when they are on
+    their way out themselves.
+    """
+    if threading.current_thread() is threading.main_thread():
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_IGN)
+
+
 def _close_and_die(number: int, _frame: FrameType | None) -> None:
     """For servers that end by SIGTERM's default action (uvicorn raises it again at its end): no atexit runs then."""
-    if session.probe().closing:
-        return  # this thread is writing its last records, and ends right after them
-    session.probe().close()
+    _close()
     signal.signal(number, signal.SIG_DFL)
     signal.raise_signal(number)
 
@@ -61,10 +79,11 @@ def _close_on_exit() -> None:
     leave = os._exit
 
     def leave_with_records(status: int) -> NoReturn:
-        session.guarded(session.probe().close)
+        session.guarded(_close)
         leave(status)
 
     os._exit = leave_with_records
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # who was told to ignore it goes on ignoring it
         signal.signal(signal.SIGTERM, _close_and_die)
-    atexit.register(lambda: session.probe().close())
+    atexit.register(_close)
+    atexit.register(_defer_to_trailer)  # runs first: a signal that came before raises there, and not in `_close`

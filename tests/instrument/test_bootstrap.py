@@ -71,6 +71,31 @@ def test_sigterm_by_default_ends_the_process_and_writes_the_trailer(
     assert read_segment(spool_files(tmp_path / "spool")[0]).whole
 
 
+@pytest.mark.parametrize("signal_name", ["SIGINT", "SIGTERM", "SIGQUIT"])
+@pytest.mark.parametrize(
+    ("way", "status"), [("sys.exit(23)", 23), ("os._exit(23)", 23), ("signal.raise_signal(signal.SIGTERM)", -15)]
+)
+def test_a_signal_while_the_trailer_is_written_does_not_cut_it_short(
+    tmp_path: Path, repository: Path, flower_program: Path, way: str, status: int, signal_name: str
+) -> None:
+    """Flower's processes watch their parent and send themselves SIGINT when it is gone, which may be at any time."""
+    flower_program.write_text(
+        "import os, signal, sys\n"
+        "from instrument.spool import SegmentWriter\n"
+        "write_trailer = SegmentWriter.end\n"
+        "def interrupted(writer, trailer):\n"
+        f"    signal.raise_signal(signal.{signal_name})\n"
+        "    write_trailer(writer, trailer)\n"
+        "SegmentWriter.end = interrupted\n"
+        "for name in ('SIGINT', 'SIGQUIT'):\n"
+        "    signal.signal(getattr(signal, name), signal.default_int_handler)\n"
+        f"{way}\n"
+    )
+    done = run_python(flower_program, path=[BOOTSTRAP, repository], FEDPROBE_OUT=str(tmp_path / "spool"))
+    assert (done.returncode, done.stderr) == (status, "")
+    assert read_segment(spool_files(tmp_path / "spool")[0]).whole
+
+
 def test_who_ignores_sigterm_goes_on_ignoring_it(tmp_path: Path, repository: Path, flower_program: Path) -> None:
     flower_program.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\nprint('survived')\n")
     done = subprocess.run(
