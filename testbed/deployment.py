@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from instrument import polling
@@ -98,6 +99,7 @@ class Deployment:
     networks: Mapping[str, str] = field(default_factory=dict)  # of nodes that are on another one than the trial's
     started: list[Started] = field(default_factory=list)
     not_ended: list[str] = field(default_factory=list)
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False, compare=False)  # of `started`, at the end
     registered: dict[str, str] = field(default_factory=dict)  # node -> id at Flower, where SuperNodes authenticate
 
     @property
@@ -236,13 +238,21 @@ class Deployment:
                 )
 
     def stop(self) -> None:
-        """End every process, SuperNodes first, collectors last, and remove the keys; goes on where that fails."""
-        for kind in ("supernode", "superlink"):
-            self._stop_kind(kind)
-        on_every_host(self.hosts, self._end_leftovers)
-        on_every_host(self.hosts, self._remove_credentials)
-        for where in ("node", "server"):
-            self._stop_kind("collectors", where)
+        """End every process, and remove the keys; goes on where that fails.
+
+        SuperNodes first, which say goodbye to the SuperLink. Then all hosts at once, each its collectors last; the
+        server's when the nodes' have exchanged clocks with it once more.
+        """
+        self._stop_kind("supernode")
+        on_every_host(self.hosts, self._stop_host)
+        self._stop_kind("collectors")
+
+    def _stop_host(self, host: Host) -> None:
+        self._stop_kind("superlink", host)
+        self._end_leftovers(host)
+        self._remove_credentials(host)
+        if host.role == "node":
+            self._stop_kind("collectors", host)
 
     def stop_unattended(self) -> None:
         """End what a controller that was killed left of this trial, in the order of `stop`."""
@@ -250,11 +260,12 @@ class Deployment:
         on_every_host(self.hosts, self._remove_credentials)
         on_every_host([*self.nodes, self.inventory.server], self._end_collectors)
 
-    def _stop_kind(self, kind: str, role: str | None = None) -> None:
-        """End the processes of a kind, all hosts at once."""
-        chosen = [one for one in self.started if one.kind == kind and role in {None, one.host.role}]
+    def _stop_kind(self, kind: str, host: Host | None = None) -> None:
+        """End the processes of a kind, on one host or on all at once."""
+        chosen = [one for one in self.started if one.kind == kind and (host is None or one.host == host)]
         on_every_host(chosen, self._stop_one)
-        self.started = [one for one in self.started if one not in chosen]
+        with self._lock:
+            self.started = [one for one in self.started if one not in chosen]
 
     def _stop_one(self, process: Started) -> None:
         try:
