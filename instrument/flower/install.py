@@ -53,11 +53,11 @@ def _supported(version: str | None) -> bool:
 
 def _close() -> None:
     """The probe's last act in a process that is about to end: no signal but KILL cuts its trailer short."""
-    _defer_to_trailer()
+    _ignore_ending_signals()
     session.probe().close()
 
 
-def _defer_to_trailer() -> None:
+def _ignore_ending_signals() -> None:
     """Ignore from here on what would raise in the main thread, the one that Python's signal handlers run in.
 
     Flower's processes send themselves SIGINT some tenths of a second after their parent has gone, when they are on
@@ -86,4 +86,4 @@ def _close_on_exit() -> None:
     if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # who was told to ignore it goes on ignoring it
         signal.signal(signal.SIGTERM, _close_and_die)
     atexit.register(_close)
-    atexit.register(_defer_to_trailer)  # runs first: a signal that came before raises there, and not in `_close`
+    atexit.register(_ignore_ending_signals)  # runs first: a signal that came before raises there, and not in `_close`

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import ssl
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,7 +20,7 @@ Reply = tuple[int, Any]
 TOKEN = "right"
 
 
-class FakeServer:
+class FakeServer(ABC):
     """Answers requests with `answer`, one after another; `seen` holds their methods and paths."""
 
     scheme = "Bearer"
@@ -27,17 +28,17 @@ class FakeServer:
     def __init__(self) -> None:
         self.seen: list[str] = []
 
+    @abstractmethod
     def answer(self, method: str, path: str, query: dict[str, list[str]], sent: Any) -> Reply:
         """What is answered to one whose token is right."""
-        raise NotImplementedError
 
+    @abstractmethod
     def open_to_all(self, path: str) -> Reply | None:
         """What is answered without a token; None where one is needed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refusal(self) -> Reply:
         """What is answered to one whose token is wrong."""
-        raise NotImplementedError
 
 
 class FakeGrafana(FakeServer):
