@@ -24,8 +24,6 @@ SNAP_BYTES = 96  # headers: Ethernet 14 + IPv6 40 + the 20 of TCP that are read,
 BUFFER_KIB = 4096
 READY_TIMEOUT_NS = 10_000_000_000
 END_TIMEOUT_S = 10.0
-# tcpdump reads its ring when a block of it is full or a second old: a capture that ends sooner lacks its last packets
-SETTLE_NS = 1_200_000_000
 _PAIRS = 7
 _COUNT = re.compile(r"^(\d+) packets? (captured|dropped by kernel|dropped by interface)", re.MULTILINE)
 

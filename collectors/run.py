@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from collectors.capture import SETTLE_NS, CapturePlan, Tcpdump, parse_target
+from collectors.capture import CapturePlan, Tcpdump, parse_target
 from collectors.clock_exchange import BURST, Address, Responder, burst
 from collectors.errors import ClockServerError, CollectError, NoCaptureError
 from collectors.protocol import Listener, Poller, Site
 from collectors.schedule import Sampler, Schedule
+from collectors.settling import Settling
 from collectors.stopping import Bell, Stop
 from collectors.table import POLLERS, chosen
 from instrument.clock import SystemClock
@@ -31,6 +32,7 @@ ROLE = "collector"
 CAPTURE = "collectors.capture"  # where a fault says that a capture failed: the report looks for it
 SHORTEST_INTERVAL_MS = 10
 AGAIN = signal.SIGUSR1  # asks for another exchange of clocks
+OVER = signal.SIGUSR2  # tells that there is nothing more to capture
 SHORT_BURST = 7
 
 _CLOCK = SystemClock()
@@ -56,8 +58,10 @@ def main(arguments: Sequence[str]) -> int:
     """Collect until stopped. Exit code: 0 in order, 2 for what cannot be done as asked."""
     with Stop(_CLOCK) as stop:
         stop.on_signals()
+        settling = Settling(_CLOCK)
+        settling.on_signal(OVER)
         try:
-            return _collect(_options(arguments), stop)
+            return _collect(_options(arguments), stop, settling)
         except SpoolError as error:
             return _refused(f"{error.strerror}. Name a folder that can be written with --out.")
         except (CollectError, OSError) as error:
@@ -69,7 +73,7 @@ def _refused(reason: str) -> int:
     return 2
 
 
-def _collect(options: Options, stop: Stop) -> int:
+def _collect(options: Options, stop: Stop, settling: Settling) -> int:
     pollers = chosen(options.collect, Site(spool=options.out))
     header = _header(options)
     with ExitStack() as running:
@@ -85,9 +89,10 @@ def _collect(options: Options, stop: Stop) -> int:
             running.enter_context(Listening(BurstsOnDemand(probe, options.clock, bell)))
         _say_ready()
         _sample_until(stop, pollers, probe, options.interval_ms)
+        settling.over()
         if options.clock is not None and opened:
             _closing_burst(probe, options.clock)
-        _end_captures(captures, probe)
+        _end_captures(captures, probe, settling)
     return 0
 
 
@@ -201,9 +206,9 @@ def _capture(plan: CapturePlan, probe: Probe, running: ExitStack) -> Tcpdump | N
         return None
 
 
-def _end_captures(captures: Sequence[Tcpdump], probe: Probe) -> None:
+def _end_captures(captures: Sequence[Tcpdump], probe: Probe, settling: Settling) -> None:
     if captures:
-        _CLOCK.sleep_until_mono_ns(_CLOCK.mono_ns() + SETTLE_NS)
+        settling.wait()
     for capture in captures:
         record = capture.stop()
         probe.emit(record)

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from collectors.capture import (
-    SETTLE_NS,
     CapturePlan,
     Tcpdump,
     TcpdumpCounts,
@@ -21,6 +20,7 @@ from collectors.capture import (
 )
 from collectors.errors import CaptureError, NoCaptureError
 from collectors.packets import read_capture, to_mono_ns, transfers_on_wire
+from collectors.settling import SETTLE_NS
 from instrument.clock import ManualClock, SystemClock
 
 CLOCK = SystemClock()

@@ -21,8 +21,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from collectors.capture import SETTLE_NS, CapturePlan, Tcpdump
+from collectors.capture import CapturePlan, Tcpdump
 from collectors.packets import WireTransfer, read_segments, transfers_on_wire
+from collectors.settling import SETTLE_NS
 from instrument.clock import SystemClock
 
 CLOCK = SystemClock()

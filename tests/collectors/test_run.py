@@ -234,6 +234,7 @@ def test_a_capture_beside_the_samples(repository: Path, tmp_path: Path) -> None:
             with socket.create_connection(listener.getsockname()) as channel, listener.accept()[0] as other:
                 channel.sendall(b"x" * 23)
                 assert other.recv(100) == b"x" * 23
+            running.child.send_signal(signal.SIGUSR2)  # the transfers are over
             segment = running.end()
     (record,) = [record for record in segment.records if isinstance(record, Capture)]
     assert record.packets is not None
