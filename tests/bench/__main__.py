@@ -37,7 +37,7 @@ class Size:
     idle_s: float
 
 
-WHOLE = Size(blocks=14, pairs=14, wire_blocks=4, wire_pairs=4, idle_s=8.0)
+WHOLE = Size(blocks=14, pairs=10, wire_blocks=4, wire_pairs=4, idle_s=8.0)
 QUICK = Size(blocks=2, pairs=3, wire_blocks=2, wire_pairs=2, idle_s=4.0)
 
 

@@ -46,6 +46,7 @@ def document(found: Figures) -> dict[str, Any]:
     return {
         "round_ratio": _plain(paired.ratio),
         "round_s": _pair(paired.wall_s),
+        "round_added_ms": _plain(paired.added_wall_ms),
         "pairs": paired.ratio.n,
         "processor_ratio": _plain(paired.processor_ratio),
         "processor_s_per_round": _pair(paired.processor_s),
@@ -77,6 +78,7 @@ def _round_rows(found: RoundsResult) -> list[Row]:
     ]
     return [
         estimated("round time, with / without", ratio, digits=4, limit=f"inside {low} to {high}", ok=held),
+        estimated("added to a round, ms", found.added_wall_ms, digits=1),
         Row(name="round, s: with / without", value=f"{on:.3f} / {off:.3f}", n=f"{ratio.n} + {ratio.n}"),
         estimated(
             "processor time a round, with / without",

@@ -19,12 +19,14 @@ Pair = tuple[Round, Round]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundsResult:
-    """`ratio` and `processor_ratio`: with over without. `roles`: mean processor seconds a round, with and without;
-    `added_ms`: what each role has more with the probes. `records`: how many of each kind the probes wrote."""
+    """`ratio` and `processor_ratio`: with over without. `added_wall_ms`: what a round takes longer. `roles`: mean processor
+    seconds a round, with and without; `added_ms`: what each role has more with the probes. `records`: how many of each
+    kind the probes wrote."""
 
     ratio: Estimate
     processor_ratio: Estimate
     wall_s: tuple[float, float]
+    added_wall_ms: Estimate
     processor_s: tuple[float, float]
     roles: Mapping[str, tuple[float, float]]
     added_ms: Mapping[str, Estimate]
@@ -66,6 +68,9 @@ def result(blocks: list[list[Pair]], records: Mapping[str, int]) -> RoundsResult
         ratio=intervals.ratio_over_blocks(walls),
         processor_ratio=intervals.ratio_over_blocks(costs),
         wall_s=_means([(on.wall_s, off.wall_s) for on, off in pairs]),
+        added_wall_ms=intervals.mean_over_blocks(
+            [[1000 * (on.wall_s - off.wall_s) for on, off in block] for block in blocks]
+        ),
         processor_s=_means([(total(on), total(off)) for on, off in pairs]),
         roles={
             role: _means([(on.processor_s.get(role, 0.0), off.processor_s.get(role, 0.0)) for on, off in pairs])
