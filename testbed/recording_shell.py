@@ -5,6 +5,7 @@ Commands succeed at once. What is asked of them is answered as a trial that goes
 
 from __future__ import annotations
 
+import posixpath
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -137,7 +138,7 @@ def _quoted(word: str) -> str:
 
 def _answer(argv: Sequence[str]) -> bytes:
     match argv:
-        case ["sh", "-c", _, _, program, *_] if program.endswith("/flwr"):
+        case ["sh", "-c", _, _, program, *_] if posixpath.basename(program) == "flwr":
             return _ANSWER
         case ["sh", "-c", *_]:
             return b""

@@ -20,8 +20,8 @@ Pair = tuple[Round, Round]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundsResult:
     """`ratio` and `processor_ratio`: with over without. `added_wall_ms`: what a round takes longer. `roles`: mean
-    processor seconds a round, with and without; `added_ms`: what each role has more with the probes. `records`: how many
-    of each kind the probes wrote."""
+    processor seconds a round, with and without; `added_ms`: what each role has more with the probes. `records`: how
+    many of each kind the probes wrote."""
 
     ratio: Estimate
     processor_ratio: Estimate
