@@ -25,8 +25,8 @@ from tests.bench import processor
 
 HERE = Path(__file__).resolve().parent
 APP = HERE / "app"
-# training for about 5 s, so that a round is as long as one of the quickstart over Ethernet (6 s): what the probes add
-# to a round does not grow with it, so a ratio is of a length
+# training for about 5 s, so that a round is as long as one of the quickstart over Ethernet (6 s): much of what the
+# probes add to a round does not grow with it, so a ratio is of a length
 LOCAL_EPOCHS = 90
 WAIT_S = 0.25
 REPLY_WAIT_S = 0.05

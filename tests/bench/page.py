@@ -22,10 +22,10 @@ How the figures are made:
 * **Rounds.** Two Flower deployments stand side by side on the emulated Ethernet, each a SuperLink and one
   SuperNode, alike but for `FEDPROBE_DISABLE=1` in one. The quickstart's 2.9 MB model goes down, is trained for
   {LOCAL_EPOCHS} epochs on all 1,259 samples (about 5 s of a core on the machine that this was written on), and
-  goes up: a round of about the quickstart's length. What the probes add to it, in ms, does not depend on how long it
-  trains: of a round half as long it is twice the share. Rounds are released one at a time, with first, without
-  first, and so on; the cold first rounds do not count. Each block has fresh deployments, and the arms change places.
-  A round's time is read by the app itself in the ServerApp, from before its configuration to before the next one's,
+  goes up: a round of about the quickstart's length. Much of what the probes add comes with the start of a ClientApp
+  and with the transfers, and does not grow with the training: of a shorter round it is a larger share. Rounds are
+  released one at a time, with first, without first, and so on; the cold first rounds do not count. Each block has
+  fresh deployments, and the arms change places. A round's time is read by the app itself in the ServerApp, from before its configuration to before the next one's,
   in both arms alike.
 * **Fast waits.** In both arms Flower's waits are {WAIT_S:g} s at most, {REPLY_WAIT_S:g} s where a reply is waited
   for, and {BACK_OFF_S:g} s for an object that is still on its way. They end at ticks whose phases are drawn for
