@@ -25,8 +25,8 @@ How the figures are made:
   goes up: a round of about the quickstart's length. Much of what the probes add comes with the start of a ClientApp
   and with the transfers, and does not grow with the training: of a shorter round it is a larger share. Rounds are
   released one at a time, with first, without first, and so on; the cold first rounds do not count. Each block has
-  fresh deployments, and the arms change places. A round's time is read by the app itself in the ServerApp, from before its configuration to before the next one's,
-  in both arms alike.
+  fresh deployments, and the arms change places. A round's time is read by the app itself in the ServerApp, from
+  before its configuration to before the next one's, in both arms alike.
 * **Fast waits.** In both arms Flower's waits are {WAIT_S:g} s at most, {REPLY_WAIT_S:g} s where a reply is waited
   for, and {BACK_OFF_S:g} s for an object that is still on its way. They end at ticks whose phases are drawn for
   each pair and are the same in its two rounds: else the difference of two rounds would mostly be one of luck.
