@@ -253,8 +253,9 @@ class Deployment:
         once, each its collectors last; the server's when the nodes' have exchanged clocks with it once more.
         """
         self._stop_kind("supernode")
-        with suppress(FedprobeError):  # collectors that are not told wait at their own end
-            self._signal_collectors(self.inventory.server, "USR2")
+        if self.campaign.collect.capture:
+            with suppress(FedprobeError):  # a capture that is not told waits at its own end
+                self._signal_collectors(self.inventory.server, "USR2")
         on_every_host(self.hosts, self._stop_host)
         self._stop_kind("collectors")
 
